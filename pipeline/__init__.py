@@ -1,0 +1,1 @@
+"""What is done to an event: steps, learners, and the rooms that know Kafka and ClickHouse."""

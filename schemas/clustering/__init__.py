@@ -1,0 +1,1 @@
+"""Records of the clustering street: points, clusters, drift."""

@@ -1,0 +1,150 @@
+"""Records to bytes and back, in the Confluent wire format: a zero byte, a four-byte schema id, the Avro datum.
+
+Trailing arrays of doubles are one Avro block of packed little-endian doubles, which numpy reads where it lies:
+10,000 points of 20 numbers decode in microseconds instead of milliseconds. Any other legal block layout is read too.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any, TypeVar
+
+import fastavro
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.event import Event
+from schemas.registry import Registry, Schema, checked_in
+
+E = TypeVar("E", bound=Event)
+_FRAME = struct.Struct(">bI")
+_EMPTY: NDArray[np.float64] = np.empty(0, np.float64)
+
+
+class Undecodable(ValueError):
+    """These bytes are not a record that can be used. `reason` is a stable code for a dead letter."""
+
+    def __init__(self, reason: str, detail: str, schema_id: int | None = None) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail, self.schema_id = reason, detail, schema_id
+
+
+class Codec:
+    """Encodes with the newest schema of a record; decodes what any schema of the registry wrote."""
+
+    def __init__(self, registry: Registry | None = None) -> None:
+        self.registry = registry or checked_in()
+
+    def encode(self, event: Event) -> bytes:
+        """Raises ValueError when a field does not fit its schema."""
+        schema = self.registry.named(event.SCHEMA)
+        out = io.BytesIO()
+        out.write(_FRAME.pack(0, schema.id))
+        datum = event.datum()
+        try:
+            fastavro.schemaless_writer(out, schema.head, datum)
+        except (TypeError, AttributeError, OverflowError, struct.error) as error:
+            raise ValueError(f"{event.SCHEMA}: {error}") from error
+        for name in schema.arrays:
+            _write_doubles(out, datum[name])
+        return out.getvalue()
+
+    def decode(self, raw: bytes, record: type[E]) -> E:
+        """The record in a message's value. Raises Undecodable."""
+        schema = self._writer(raw)
+        newest = self.registry.named(record.SCHEMA)
+        source = io.BytesIO(raw)
+        source.seek(_FRAME.size)
+        try:
+            if schema.id == newest.id:
+                datum = _read(source, schema)
+            else:
+                datum = _resolve(source, schema, newest)
+            if source.tell() != len(raw):
+                raise ValueError(f"{len(raw) - source.tell()} bytes behind the record")
+            return record.of(datum)
+        except Undecodable:
+            raise
+        except Exception as error:  # fastavro raises whatever the bytes made it trip over
+            detail = f"{type(error).__name__}: {error}"[:300]
+            raise Undecodable("avro_invalid", detail, schema.id) from error
+
+    def _writer(self, raw: bytes) -> Schema:
+        if len(raw) < _FRAME.size or raw[0] != 0:
+            raise Undecodable("frame_invalid", "not the Confluent wire format: a zero byte and a four-byte schema id")
+        schema_id = _FRAME.unpack_from(raw)[1]
+        schema = self.registry.schemas.get(schema_id)
+        if schema is None:
+            raise Undecodable("schema_unknown", f"no schema has the id {schema_id}", schema_id)
+        return schema
+
+
+def schema_id_of(raw: bytes | None) -> int | None:
+    """The schema id a value claims, or None where there is no frame."""
+    if raw is None or len(raw) < _FRAME.size or raw[0] != 0:
+        return None
+    return int(_FRAME.unpack_from(raw)[1])
+
+
+def _read(source: io.BytesIO, schema: Schema) -> dict[str, Any]:
+    datum: dict[str, Any] = fastavro.schemaless_reader(source, schema.head, None)  # type: ignore[assignment]
+    for name in schema.arrays:
+        datum[name] = _read_doubles(source)
+    return datum
+
+
+def _resolve(source: io.BytesIO, writer: Schema, reader: Schema) -> dict[str, Any]:
+    if writer.definition["name"] != reader.definition["name"]:
+        wrote, wanted = writer.definition["name"], reader.definition["name"]
+        raise Undecodable("schema_foreign", f"a {wrote} where a {wanted} belongs", writer.id)
+    datum: dict[str, Any] = fastavro.schemaless_reader(source, writer.parsed, reader.parsed)  # type: ignore[assignment]
+    return datum | {name: np.asarray(datum[name], np.float64) for name in reader.arrays}
+
+
+def _write_doubles(out: io.BytesIO, values: NDArray[np.float64]) -> None:
+    packed = np.ascontiguousarray(values, "<f8")
+    if packed.ndim != 1:
+        raise ValueError(f"an array of doubles has one dimension, not {packed.ndim}")
+    if packed.size:
+        _write_long(out, packed.size)
+        out.write(packed.data)
+    out.write(b"\0")
+
+
+def _read_doubles(source: io.BytesIO) -> NDArray[np.float64]:
+    blocks: list[NDArray[np.float64]] = []
+    buffer = source.getbuffer()
+    while (count := _read_long(source)) != 0:
+        if count < 0:  # a block that also states its size in bytes (Avro 1.12, Arrays)
+            count = -count
+            _read_long(source)
+        start, end = source.tell(), source.tell() + 8 * count
+        if end > len(buffer):
+            raise EOFError(f"a block of {count} doubles in {len(buffer) - start} bytes")
+        blocks.append(np.frombuffer(buffer[start:end], "<f8"))
+        source.seek(end)
+    if not blocks:
+        return _EMPTY
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _write_long(out: io.BytesIO, value: int) -> None:
+    zigzag = value << 1
+    while zigzag > 0x7F:
+        out.write(bytes((zigzag & 0x7F | 0x80,)))
+        zigzag >>= 7
+    out.write(bytes((zigzag,)))
+
+
+def _read_long(source: io.BytesIO) -> int:
+    result = shift = 0
+    while shift < 64:
+        byte = source.read(1)
+        if not byte:
+            raise EOFError("the record ends inside an array")
+        result |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return (result >> 1) ^ -(result & 1)
+        shift += 7
+    raise ValueError("a number longer than 64 bits")

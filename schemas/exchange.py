@@ -1,0 +1,67 @@
+"""Records every street uses: the reply to a request, and the dead letter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+from schemas.event import Event
+from schemas.position import Position
+from schemas.topic import Producer, Topic
+
+REQUEST_ID_HEADER = "thalweg-request-id"
+REPLY_PARTITION_HEADER = "thalweg-reply-partition"
+PART_HEADER = "thalweg-part"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replied(Event):
+    """The answer to part `part` of a request. `reason` is None when the record was used."""
+
+    SCHEMA: ClassVar[str] = "replies.v1"
+
+    request_id: str
+    part: int
+    topic: str
+    source_partition: int
+    source_offset: int
+    reason: str | None
+    detail: str | None
+    answer: bytes | None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.topic, self.source_partition, self.source_offset)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused(Event):
+    """A record that could not be used, as it came, and why."""
+
+    SCHEMA: ClassVar[str] = "refused.v1"
+
+    topic: str
+    source_partition: int
+    source_offset: int
+    reason: str
+    detail: str
+    schema_id: int | None
+    request_id: str | None
+    refused_at: int
+    headers: Mapping[str, bytes]
+    key: bytes | None
+    value: bytes | None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.topic, self.source_partition, self.source_offset)
+
+
+REPLIES = Topic("replies.v1", Replied, "request_id", Producer.WORKERS, timedelta(hours=1), partitions=8)
+
+
+def dead_letters(topic: Topic) -> Topic:
+    """The twin that takes what `topic` could not use. Kept four weeks, so that a Monday can replay a Friday."""
+    return Topic(topic.refused, Refused, "the refused record's key", Producer.WORKERS, timedelta(days=28))

@@ -1,0 +1,108 @@
+"""The checked-in schemas and their ids: what a Schema Registry would hold, read from `avsc/`.
+
+`avsc/registry.json` gives every id its file and every subject its versions in order. Ids are for ever: a schema
+that changes gets a new file, a new id and a new version; the old file stays, since old records stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from typing import Any, cast
+
+import fastavro
+
+Json = dict[str, Any]
+DOUBLES = {"type": "array", "items": "double"}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One Avro schema. `text` is the JSON as checked in; `definition` is the same, parsed as JSON."""
+
+    id: int
+    name: str
+    text: str
+
+    @cached_property
+    def definition(self) -> Json:
+        return cast(Json, json.loads(self.text))
+
+    @cached_property
+    def parsed(self) -> Json:
+        """For fastavro. Logical types are left out: times are plain microseconds here, as everywhere inside."""
+        return cast(Json, fastavro.parse_schema(_physical(self.definition)))
+
+    @cached_property
+    def arrays(self) -> tuple[str, ...]:
+        """The trailing fields that are arrays of doubles: written and read by numpy, without a Python float."""
+        names: list[str] = []
+        for part in reversed(self.definition["fields"]):
+            if part["type"] != DOUBLES:
+                break
+            names.append(part["name"])
+        return tuple(reversed(names))
+
+    @cached_property
+    def head(self) -> Json:
+        """The schema without `arrays`, which an Avro record's encoding simply has behind it (Avro 1.12, Records)."""
+        kept = self.definition["fields"][: len(self.definition["fields"]) - len(self.arrays)]
+        return cast(Json, fastavro.parse_schema(_physical(self.definition | {"fields": kept})))
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Schemas by id and the versions of each subject, oldest first."""
+
+    schemas: Mapping[int, Schema]
+    subjects: Mapping[str, Sequence[int]]
+    _by_name: Mapping[str, Schema] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {schema.name: schema for schema in self.schemas.values()})
+
+    def named(self, name: str) -> Schema:
+        """The newest schema of that file name. Raises KeyError."""
+        return self._by_name[name]
+
+    def subjects_of(self, schema_id: int) -> list[tuple[str, int]]:
+        """(subject, version) pairs that a schema id stands for."""
+        return [(subject, ids.index(schema_id) + 1) for subject, ids in self.subjects.items() if schema_id in ids]
+
+    def find(self, subject: str, text: str) -> tuple[int, Schema] | None:
+        """(version, schema) of the subject whose schema says the same as `text`, or None."""
+        wanted = canonical(text)
+        for version, schema_id in enumerate(self.subjects.get(subject, ()), 1):
+            if canonical(self.schemas[schema_id].text) == wanted:
+                return version, self.schemas[schema_id]
+        return None
+
+
+def canonical(text: str) -> str:
+    """Avro's Parsing Canonical Form: equal texts mean equal bytes. Raises ValueError for what is no schema."""
+    try:
+        return fastavro.schema.to_parsing_canonical_form(json.loads(text))
+    except (KeyError, TypeError, fastavro.schema.SchemaParseException, fastavro.schema.UnknownType) as error:
+        raise ValueError(f"not an Avro schema: {error}") from error
+
+
+def checked_in() -> Registry:
+    """The registry this code was built with."""
+    folder = files("schemas") / "avsc"
+    listing = json.loads((folder / "registry.json").read_text("utf-8"))
+    schemas = {
+        int(key): Schema(int(key), name, (folder / f"{name}.avsc").read_text("utf-8"))
+        for key, name in listing["schemas"].items()
+    }
+    return Registry(schemas, listing["subjects"])
+
+
+def _physical(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _physical(value) for key, value in node.items() if key not in ("logicalType", "doc")}
+    if isinstance(node, list):
+        return [_physical(item) for item in node]
+    return node

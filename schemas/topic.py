@@ -1,0 +1,63 @@
+"""A topic's declaration: what it carries, under which key, how long, and who may write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from schemas.event import Event
+
+
+class Producer(StrEnum):
+    """Who may write to a topic. Brokers with ACLs grant by this; `docs/operations.md` lists it."""
+
+    ANYONE = "anyone"  # producers of events, over the ingest API or straight to Kafka
+    WORKERS = "workers"  # the stream processors alone
+    DOOR = "door"  # the ingest API alone
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic of the log.
+
+    `partitions` of 0 means the cluster-wide number of `KafkaSettings.partitions`; topics that must be
+    co-partitioned with an input all use 0. `compacted` topics keep the last record of a key, and every record for
+    at least `retention`.
+    """
+
+    name: str
+    record: type[Event]
+    key: str
+    producer: Producer
+    retention: timedelta = timedelta(days=7)
+    compacted: bool = False
+    partitions: int = 0
+    dead_letters: bool = False
+    watched: bool = False
+    archived: bool = False
+
+    @property
+    def subject(self) -> str:
+        """The Schema Registry subject (TopicNameStrategy)."""
+        return f"{self.name}-value"
+
+    @property
+    def refused(self) -> str:
+        """The dead-letter twin's name: `points.observed.v1` has `points.observed.refused.v1`."""
+        stem, version = self.name.rsplit(".", 1)
+        return f"{stem}.refused.{version}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Topic configuration for the broker."""
+        milliseconds = str(int(self.retention.total_seconds() * 1000))
+        common = {"max.message.bytes": str(8 * 1024 * 1024), "message.timestamp.type": "LogAppendTime"}
+        if self.compacted:
+            return common | {
+                "cleanup.policy": "compact",
+                "min.compaction.lag.ms": milliseconds,
+                "segment.ms": "3600000",
+                "min.cleanable.dirty.ratio": "0.2",
+            }
+        return common | {"cleanup.policy": "delete", "retention.ms": milliseconds}
