@@ -10,6 +10,9 @@ _STREETS: tuple[Topic, ...] = (*clustering.TOPICS,)
 
 TOPICS: tuple[Topic, ...] = (*_STREETS, *(dead_letters(topic) for topic in _STREETS if topic.dead_letters), REPLIES)
 
+WORKERS_GROUP = "thalweg-workers"
+"""The consumer group of the stream processors; Faust names changelogs after it."""
+
 ARCHIVED = tuple(topic for topic in TOPICS if topic.archived)
 WATCHED = tuple(topic for topic in TOPICS if topic.watched)
 
@@ -20,3 +23,13 @@ def topic_named(name: str) -> Topic:
         if topic.name == name:
             return topic
     raise KeyError(f"no topic {name!r}; there are {', '.join(topic.name for topic in TOPICS)}")
+
+
+def state_of(topic: Topic) -> str:
+    """The name of the state that `topic`'s worker keeps: `points.observed.v1` has `points-observed`."""
+    return topic.name.rsplit(".", 1)[0].replace(".", "-")
+
+
+def changelog(topic: Topic) -> str:
+    """The topic that `topic`'s worker keeps its state in, named as Faust names it."""
+    return f"{WORKERS_GROUP}-{state_of(topic)}-changelog"

@@ -22,7 +22,8 @@ class Topic:
     """One topic of the log.
 
     `partitions` of 0 means the cluster-wide number of `KafkaSettings.partitions`; topics that must be
-    co-partitioned with an input all use 0. `compacted` topics keep the last record of a key, and every record for
+    co-partitioned with an input all use 0. A `stateful` topic's worker keeps its state in a changelog of as many
+    partitions. `compacted` topics keep the last record of a key, and every record for
     at least `retention`.
     """
 
@@ -34,6 +35,7 @@ class Topic:
     compacted: bool = False
     partitions: int = 0
     dead_letters: bool = False
+    stateful: bool = False
     watched: bool = False
     archived: bool = False
 

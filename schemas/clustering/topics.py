@@ -8,7 +8,7 @@ from schemas.clustering.clusters import ClustersUpdated, DriftDetected
 from schemas.clustering.points import OutliersDetected, PointsClustered, PointsObserved
 from schemas.topic import Producer, Topic
 
-OBSERVED = Topic("points.observed.v1", PointsObserved, "stream", Producer.ANYONE, dead_letters=True)
+OBSERVED = Topic("points.observed.v1", PointsObserved, "stream", Producer.ANYONE, dead_letters=True, stateful=True)
 CLUSTERED = Topic("points.clustered.v1", PointsClustered, "stream", Producer.WORKERS, archived=True)
 OUTLIERS = Topic("outliers.detected.v1", OutliersDetected, "stream", Producer.WORKERS, watched=True)
 CLUSTERS = Topic(

@@ -1,0 +1,100 @@
+"""Reading a finite stretch of the log: for people, dead letters and checks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from pipeline.errors import LogUnavailable
+from pipeline.kafka.record import Record, record_of
+from pipeline.kafka.tail import Watermarks, watermarks
+from pipeline.settings import KafkaSettings
+from schemas.position import Position
+
+
+def stretch(settings: KafkaSettings, topic: str, starts: Mapping[int, int] | None = None) -> Iterator[Record]:
+    """Every record there is now of a topic, from `starts` (partition -> offset; else from the oldest), each
+    partition in order. Ends at the watermarks of the call. Raises LogUnavailable."""
+    with closing(_consumer(settings)) as consumer:
+        marks = _marks(consumer, topic)
+        left = {}
+        for partition, mark in marks.items():
+            begin = max(mark.low, (starts or {}).get(partition, mark.low))
+            if begin < mark.high:
+                left[partition] = mark.high
+                consumer.incremental_assign([TopicPartition(topic, partition, begin)])
+        yield from _until(consumer, left)
+
+
+def at(settings: KafkaSettings, position: Position) -> Record | None:
+    """The record at a position, or None where there is none (any more). Raises LogUnavailable."""
+    with closing(_consumer(settings)) as consumer:
+        mark = _marks(consumer, position.topic).get(position.partition)
+        if mark is None or not mark.low <= position.offset < mark.high:
+            return None
+        consumer.assign([TopicPartition(position.topic, position.partition, position.offset)])
+        for record in _until(consumer, {position.partition: position.offset + 1}):
+            return record if record.offset == position.offset else None
+        return None
+
+
+def ends(settings: KafkaSettings, topic: str) -> Mapping[int, Watermarks]:
+    """The watermarks of each partition. Raises LogUnavailable."""
+    with closing(_consumer(settings)) as consumer:
+        return _marks(consumer, topic)
+
+
+def committed(settings: KafkaSettings, group: str, topic: str) -> Mapping[int, int | None]:
+    """What a consumer group has committed, by partition; None where nothing yet. Raises LogUnavailable."""
+    with closing(_consumer(settings, group)) as consumer:
+        asked = [TopicPartition(topic, partition) for partition in _marks(consumer, topic)]
+        try:
+            answered = consumer.committed(asked, timeout=10)
+        except KafkaException as error:
+            raise LogUnavailable(f"the offsets of group {group} are not to be had: {error}") from error
+        return {place.partition: place.offset if place.offset >= 0 else None for place in answered}
+
+
+def _consumer(settings: KafkaSettings, group: str = "thalweg-browse") -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": settings.bootstrap,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            "allow.auto.create.topics": False,
+        }
+    )
+
+
+def _marks(consumer: Consumer, topic: str) -> dict[int, Watermarks]:
+    try:
+        listed = consumer.list_topics(topic, timeout=10).topics[topic]
+    except KafkaException as error:
+        raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
+    if listed.error is not None:
+        raise LogUnavailable(f"topic {topic}: {listed.error.str()}")
+    return {partition: watermarks(consumer, topic, partition) for partition in sorted(listed.partitions)}
+
+
+def _until(consumer: Consumer, left: dict[int, int], patience: float = 30.0) -> Iterator[Record]:
+    deadline = time.monotonic() + patience
+    while left:
+        message = consumer.poll(1.0)
+        if message is None:
+            if time.monotonic() > deadline:
+                raise LogUnavailable(f"Kafka gave nothing for {patience:.0f} s")
+            continue
+        deadline = time.monotonic() + patience
+        partition = cast(int, message.partition())
+        # An end-of-partition event carries the next offset: the records before it may be compacted away.
+        reached = message.offset() + (0 if message.error() else 1)
+        if message.error() is None and partition in left and message.offset() < left[partition]:
+            yield record_of(message)
+        if partition in left and reached >= left[partition]:
+            del left[partition]

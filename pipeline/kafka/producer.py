@@ -1,0 +1,124 @@
+"""Writing to the log from an event loop: one future a record, resolved with its position once it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Mapping
+
+from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import Producer as Librdkafka
+
+from pipeline.errors import LogUnavailable, Overloaded
+from pipeline.settings import KafkaSettings
+from schemas.position import Position
+
+log = logging.getLogger(__name__)
+
+# Kafka's own default partitioner for Java is murmur2; librdkafka's is not, so it is named wherever we produce.
+PARTITIONER = "murmur2_random"
+
+
+class Producer:
+    """An idempotent producer for one event loop.
+
+    Bounded: at most `max_pending` records or `max_bytes` wait for the broker; one more raises Overloaded.
+    A record not durable within `timeout` seconds fails with LogUnavailable: it may or may not be in the log.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        client_id: str,
+        *,
+        timeout: float = 10.0,
+        linger_ms: float = 1.0,
+        max_pending: int = 100_000,
+        max_bytes: int = 256 * 1024 * 1024,
+    ) -> None:
+        self._client = Librdkafka(
+            {
+                "bootstrap.servers": settings.bootstrap,
+                "client.id": client_id,
+                "enable.idempotence": True,
+                "acks": "all",
+                "partitioner": PARTITIONER,
+                "linger.ms": linger_ms,
+                "compression.type": "lz4",
+                "message.max.bytes": 8 * 1024 * 1024,
+                "delivery.timeout.ms": int(timeout * 1000),
+                "queue.buffering.max.messages": max_pending,
+                "queue.buffering.max.kbytes": max_bytes // 1024,
+            },
+            logger=log,
+        )
+        self._loop = asyncio.get_running_loop()
+        self._done: deque[tuple[asyncio.Future[Position], KafkaError | None, Position]] = deque()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name=f"{client_id}-poll", daemon=True)
+        self._thread.start()
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Mapping[str, bytes] | None = None,
+        partition: int | None = None,
+    ) -> asyncio.Future[Position]:
+        """Queues the record; awaiting the future waits for its durability. Raises Overloaded at once."""
+        future: asyncio.Future[Position] = self._loop.create_future()
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            self._settle(future, error, Position(message.topic(), message.partition(), message.offset() or 0))
+
+        try:
+            self._client.produce(
+                topic,
+                value=value,
+                key=key,
+                headers=list(headers.items()) if headers else None,
+                partition=-1 if partition is None else partition,
+                on_delivery=delivered,
+            )
+        except BufferError as error:
+            raise Overloaded("the queue to Kafka is full: the broker takes records slower than they come") from error
+        except KafkaException as error:
+            raise LogUnavailable(f"Kafka does not take the record: {error.args[0].str()}") from error
+        return future
+
+    async def close(self, timeout: float = 5.0) -> int:
+        """Waits up to `timeout` seconds for what is queued. Returns how many records were left undelivered."""
+        left: int = await asyncio.to_thread(self._client.flush, timeout)
+        self._stopping.set()
+        await asyncio.to_thread(self._thread.join)
+        self._resolve()
+        return left
+
+    @property
+    def pending(self) -> int:
+        """Records not yet acknowledged by the broker."""
+        return len(self._client)
+
+    def _poll(self) -> None:
+        while not self._stopping.is_set():
+            self._client.poll(0.1)
+
+    def _settle(self, future: asyncio.Future[Position], error: KafkaError | None, position: Position) -> None:
+        # One wake-up of the loop serves all deliveries of a poll: waking for each costs more than the delivery.
+        self._done.append((future, error, position))
+        if len(self._done) == 1 and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._resolve)
+
+    def _resolve(self) -> None:
+        while self._done:
+            future, error, position = self._done.popleft()
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(position)
+            else:
+                future.set_exception(LogUnavailable(f"Kafka did not confirm the record: {error.str()}"))

@@ -1,0 +1,102 @@
+"""Making the topics there ought to be, and saying which are not as declared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from pipeline.errors import LogUnavailable, Misconfigured
+from pipeline.settings import KafkaSettings
+from schemas.catalogue import TOPICS, changelog
+from schemas.topic import Topic
+
+MIB = 1024 * 1024
+
+# What a worker's state topic needs: everything of the last quarter of an hour is kept, so that the snapshot of a
+# worker that was thought dead cannot compact away a newer one (`topologies/checkpoint.py`), yet recovery stays short.
+CHANGELOG_SETTINGS = {
+    "cleanup.policy": "compact",
+    "segment.ms": "600000",
+    "segment.bytes": str(64 * MIB),
+    "min.cleanable.dirty.ratio": "0.1",
+    "min.compaction.lag.ms": "900000",
+    "max.compaction.lag.ms": "3600000",
+    "max.message.bytes": str(8 * MIB),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A topic as the broker has it."""
+
+    name: str
+    partitions: int
+    replication: int
+
+
+def provision(settings: KafkaSettings, topics: Iterable[Topic] = TOPICS, timeout: float = 30.0) -> Sequence[str]:
+    """Creates what is missing and returns its names. Safe to run twice, and by two at a time.
+
+    Raises LogUnavailable when the broker does not answer, Misconfigured when a topic has other partitions than
+    declared: keys and state would no longer meet.
+    """
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000})
+    wanted = list(_wanted(settings, topics))
+    there = {topic.name: topic for topic in existing(settings, timeout)}
+    for topic in wanted:
+        held = there.get(topic.topic)
+        if held is not None and held.partitions != topic.num_partitions:
+            raise Misconfigured(
+                f"topic {topic.topic} has {held.partitions} partitions where {topic.num_partitions} are set "
+                "(THALWEG_PARTITIONS): set it to what the log has; partitions cannot change under state"
+            )
+    missing = [topic for topic in wanted if topic.topic not in there]
+    if not missing:
+        return []
+    futures: dict[str, Future[None]] = admin.create_topics(missing, operation_timeout=timeout)
+    for name, future in futures.items():
+        _created(name, future)
+    _await_topics(settings, {topic.topic for topic in missing}, timeout)
+    return [topic.topic for topic in missing]
+
+
+def existing(settings: KafkaSettings, timeout: float = 10.0) -> list[Existing]:
+    """The broker's topics. Raises LogUnavailable."""
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000})
+    try:
+        listed = admin.list_topics(timeout=timeout).topics
+    except KafkaException as error:
+        raise LogUnavailable(f"no Kafka broker answers at {settings.bootstrap}: {error.args[0].str()}") from error
+    return [
+        Existing(name, len(topic.partitions), min((len(p.replicas) for p in topic.partitions.values()), default=0))
+        for name, topic in sorted(listed.items())
+    ]
+
+
+def _wanted(settings: KafkaSettings, topics: Iterable[Topic]) -> Iterable[NewTopic]:
+    for topic in topics:
+        partitions = topic.partitions or settings.partitions
+        yield NewTopic(topic.name, partitions, settings.replication, config=topic.settings)
+        if topic.stateful:
+            yield NewTopic(changelog(topic), settings.partitions, settings.replication, config=CHANGELOG_SETTINGS)
+
+
+def _created(name: str, future: Future[None]) -> None:
+    try:
+        future.result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise LogUnavailable(f"topic {name} could not be created: {error.args[0].str()}") from error
+
+
+def _await_topics(settings: KafkaSettings, names: set[str], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not names <= {topic.name for topic in existing(settings) if topic.partitions}:
+        if time.monotonic() > deadline:
+            raise LogUnavailable(f"the broker has not made these topics within {timeout:.0f} s: {', '.join(names)}")
+        time.sleep(0.05)

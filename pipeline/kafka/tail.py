@@ -1,0 +1,152 @@
+"""Following partitions of the log from chosen offsets, outside any consumer group, into an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from pipeline.errors import LogUnavailable
+from pipeline.kafka.record import Record, record_of
+from pipeline.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+BEGINNING = -2
+END = -1
+Starts = Mapping[tuple[str, int], int]
+"""(topic, partition) -> the offset to begin with, or BEGINNING, or END."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watermarks:
+    """Offsets of the oldest record kept, and one past the newest."""
+
+    low: int
+    high: int
+
+
+class Tail:
+    """Calls `deliver` in the loop with each run of records, in order within a partition.
+
+    The reading thread waits while `deliver`'s last four runs are unhandled, so a slow loop is never flooded.
+    `moved` is called, before anything is read, where retention has removed records that were asked for or the topic
+    was made anew: (topic, partition, wanted, got).
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        client_id: str,
+        deliver: Callable[[Sequence[Record]], None],
+        *,
+        moved: Callable[[str, int, int, int], None] | None = None,
+        run: int = 1000,
+    ) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.bootstrap,
+                "client.id": client_id,
+                "group.id": f"{client_id}-unused",  # librdkafka wants one; nothing is ever committed
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": False,
+                "fetch.min.bytes": 1,
+                "fetch.error.backoff.ms": 100,
+                "queued.max.messages.kbytes": 32 * 1024,
+                "allow.auto.create.topics": False,
+            },
+            logger=log,
+        )
+        self._deliver, self._moved, self._run = deliver, moved, run
+        self._next: dict[tuple[str, int], int] = {}
+        self._goal: dict[tuple[str, int], int] = {}
+        self._room = threading.Semaphore(4)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.caught_up = asyncio.Event()
+        """Set once every record that was in the log at `start` has been delivered."""
+
+    async def start(self, starts: Starts) -> None:
+        """Returns once every start is a settled offset: a record produced after this is delivered.
+        Raises LogUnavailable."""
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._assign, dict(starts))
+        self._check_caught_up()
+        self._thread = threading.Thread(target=self._read, name="tail", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        self._room.release()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._consumer.close)
+
+    @property
+    def positions(self) -> Mapping[tuple[str, int], int]:
+        """The next offset of each partition, as of what `deliver` has been given."""
+        return self._next
+
+    def _assign(self, starts: dict[tuple[str, int], int]) -> None:
+        assignment = []
+        for (topic, partition), start in starts.items():
+            marks = watermarks(self._consumer, topic, partition)
+            begin = {BEGINNING: marks.low, END: marks.high}.get(start, start)
+            if begin < marks.low or begin > marks.high:
+                if self._moved is not None:
+                    self._moved(topic, partition, begin, marks.low if begin < marks.low else marks.high)
+                begin = marks.low if begin < marks.low else marks.high
+            self._next[topic, partition] = begin
+            self._goal[topic, partition] = marks.high
+            assignment.append(TopicPartition(topic, partition, begin))
+        self._consumer.assign(assignment)
+
+    def _read(self) -> None:
+        while not self._stopping.is_set():
+            # poll returns with the first record, where consume would wait for the run to fill
+            first = self._consumer.poll(0.2)
+            if first is None:
+                continue
+            messages = [first, *self._consumer.consume(self._run - 1, 0)]
+            records = []
+            for message in messages:
+                if message.error() is None:
+                    records.append(record_of(message))
+                else:
+                    log.warning("tail: %s", message.error().str())
+            if records:
+                self._room.acquire()
+                self._loop.call_soon_threadsafe(self._hand_over, records)
+
+    def _hand_over(self, records: list[Record]) -> None:
+        try:
+            if self._stopping.is_set():
+                return
+            for record in records:
+                self._next[record.topic, record.partition] = record.offset + 1
+            self._deliver(records)
+            self._check_caught_up()
+        except Exception:
+            log.exception("tail: a run could not be delivered")
+            raise
+        finally:
+            self._room.release()
+
+    def _check_caught_up(self) -> None:
+        if not self.caught_up.is_set() and all(self._next[place] >= goal for place, goal in self._goal.items()):
+            self.caught_up.set()
+
+
+def watermarks(consumer: Consumer, topic: str, partition: int, timeout: float = 10.0) -> Watermarks:
+    """Asked of the broker. Raises LogUnavailable."""
+    try:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
+    except (KafkaException, TypeError) as error:
+        raise LogUnavailable(f"the offsets of {topic}-{partition} are not to be had: {error}") from error
+    return Watermarks(low, high)

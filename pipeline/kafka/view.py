@@ -1,0 +1,98 @@
+"""A dict kept by a compacted topic: the last record of every key, read from the log's beginning and then live."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from pipeline.kafka.record import Record
+from pipeline.kafka.tail import BEGINNING, Tail
+from pipeline.settings import KafkaSettings
+from schemas.codec import Codec, Undecodable
+from schemas.event import Event
+from schemas.topic import Topic
+
+E = TypeVar("E", bound=Event)
+log = logging.getLogger(__name__)
+
+
+class View(Generic[E]):
+    """`entries` is complete once `ready`. A record older than the one held, by `order`, is passed over: a crashed
+    writer may repeat itself. An unreadable record is counted in `unreadable` and leaves the entry as it was."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        client_id: str,
+        topic: Topic,
+        record: type[E],
+        codec: Codec,
+        *,
+        order: Callable[[E], int] | None = None,
+    ) -> None:
+        self._topic, self._record, self._codec, self._order = topic, record, codec, order
+        self._tail = Tail(settings, client_id, self._take)
+        self._entries: dict[str, E] = {}
+        self._changed = asyncio.Event()
+        self._watchers: list[Callable[[str, E | None], None]] = []
+        self.unreadable = 0
+
+    async def start(self, partitions: int) -> None:
+        """Returns when caught up. Raises LogUnavailable."""
+        await self._tail.start({(self._topic.name, partition): BEGINNING for partition in range(partitions)})
+        await self._tail.caught_up.wait()
+
+    async def stop(self) -> None:
+        await self._tail.stop()
+
+    @property
+    def ready(self) -> bool:
+        return self._tail.caught_up.is_set()
+
+    @property
+    def entries(self) -> Mapping[str, E]:
+        return self._entries
+
+    def watch(self, watcher: Callable[[str, E | None], None]) -> None:
+        """`watcher(key, entry)` is called in the loop at each change; None means the entry is gone."""
+        self._watchers.append(watcher)
+
+    async def until(self, condition: Callable[[Mapping[str, E]], bool], timeout: float) -> bool:
+        """Waits for the entries to meet the condition; False when they did not in `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not condition(self._entries):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _take(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._apply(record)
+        self._changed.set()
+
+    def _apply(self, record: Record) -> None:
+        key = (record.key or b"").decode("utf-8", "replace")
+        if record.value is None:
+            if self._entries.pop(key, None) is not None:
+                self._tell(key, None)
+            return
+        try:
+            entry = self._codec.decode(record.value, self._record)
+        except Undecodable as error:
+            self.unreadable += 1
+            log.warning("view: %s is unreadable: %s", record.position, error)
+            return
+        held = self._entries.get(key)
+        if held is not None and self._order is not None and self._order(entry) < self._order(held):
+            return
+        self._entries[key] = entry
+        self._tell(key, entry)
+
+    def _tell(self, key: str, entry: E | None) -> None:
+        for watcher in self._watchers:
+            watcher(key, entry)
