@@ -93,8 +93,9 @@ def _until(consumer: Consumer, left: dict[int, int], patience: float = 30.0) -> 
         deadline = time.monotonic() + patience
         partition = cast(int, message.partition())
         # An end-of-partition event carries the next offset: the records before it may be compacted away.
-        reached = message.offset() + (0 if message.error() else 1)
-        if message.error() is None and partition in left and message.offset() < left[partition]:
+        offset = cast(int, message.offset())
+        reached = offset + (0 if message.error() else 1)
+        if message.error() is None and partition in left and offset < left[partition]:
             yield record_of(message)
         if partition in left and reached >= left[partition]:
             del left[partition]

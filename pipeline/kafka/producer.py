@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Mapping
+from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Librdkafka
@@ -73,7 +74,8 @@ class Producer:
         future: asyncio.Future[Position] = self._loop.create_future()
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            self._settle(future, error, Position(message.topic(), message.partition(), message.offset() or 0))
+            place = cast(str, message.topic()), cast(int, message.partition()), message.offset() or 0
+            self._settle(future, error, Position(*place))
 
         try:
             self._client.produce(

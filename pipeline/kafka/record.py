@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from confluent_kafka import Message
 
@@ -29,11 +30,11 @@ class Record:
 
 def record_of(message: Message) -> Record:
     """From a message without error."""
-    headers = message.headers()
+    headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
     return Record(
-        message.topic(),
-        message.partition(),
-        message.offset(),
+        cast(str, message.topic()),
+        cast(int, message.partition()),
+        cast(int, message.offset()),
         message.timestamp()[1],
         message.key(),
         message.value(),

@@ -116,10 +116,11 @@ class Tail:
             messages = [first, *self._consumer.consume(self._run - 1, 0)]
             records = []
             for message in messages:
-                if message.error() is None:
+                error = message.error()
+                if error is None:
                     records.append(record_of(message))
                 else:
-                    log.warning("tail: %s", message.error().str())
+                    log.warning("tail: %s", error.str())
             if records:
                 self._room.acquire()
                 self._loop.call_soon_threadsafe(self._hand_over, records)
