@@ -1,0 +1,1 @@
+"""One machine, no Docker: a real Kafka broker, the warehouse engine, and the supervisor that keeps them."""

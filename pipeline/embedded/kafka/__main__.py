@@ -1,0 +1,56 @@
+"""`python -m pipeline.embedded.kafka run` becomes a broker; `fetch` only fetches its jars; `lock` renews the lock."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from pipeline.embedded import leash, lifeline
+from pipeline.embedded.kafka import storage
+from pipeline.embedded.kafka.jars import Fetched, JarStore, write_lock
+from pipeline.embedded.kafka.jvm import BROKER, Jvm
+from pipeline.embedded.kafka.properties import BrokerSettings
+from pipeline.errors import Failure
+
+
+def main() -> int:
+    arguments = _arguments(BrokerSettings.from_environment(os.environ))
+    try:
+        if arguments.step == "lock":
+            sys.stdout.write(f"locked {write_lock()} jars\n")
+        elif arguments.step == "fetch":
+            JarStore().class_path(_say)
+        else:
+            _run(BrokerSettings(arguments.data_dir, arguments.port, arguments.controller_port, arguments.heap_mib))
+    except Failure as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    return 0
+
+
+def _run(settings: BrokerSettings) -> None:
+    lifeline.attach(os.environ)
+    jvm = Jvm(JarStore().class_path(_say), settings.heap_mib, storage.temporary(settings))
+    properties = storage.prepare(settings, jvm)
+    leash.become(jvm.command(BROKER, str(properties)))
+
+
+def _say(fetched: Fetched) -> None:
+    sys.stdout.write(f"THALWEG PROGRESS {fetched}\n")
+    sys.stdout.flush()
+
+
+def _arguments(defaults: BrokerSettings) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.embedded.kafka", description=__doc__)
+    parser.add_argument("step", choices=("run", "fetch", "lock"))
+    parser.add_argument("--data-dir", type=Path, default=defaults.data_dir)
+    parser.add_argument("--port", type=int, default=defaults.port)
+    parser.add_argument("--controller-port", type=int, default=defaults.controller_port)
+    parser.add_argument("--heap-mib", type=int, default=defaults.heap_mib)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

