@@ -1,4 +1,4 @@
-"""Runs a program that is not ours (a JVM) so that it cannot outlive the supervisor."""
+"""`python -m pipeline.embedded.leash COMMAND…` runs a command that cannot outlive the supervisor."""
 
 from __future__ import annotations
 
@@ -36,3 +36,12 @@ def _stay_above(command: Sequence[str]) -> int:
         signal.signal(number, pass_on)
     lifeline.attach(os.environ, before_exit=program.kill)
     return program.wait()
+
+
+def command(of: Sequence[str]) -> list[str]:
+    """The command line that runs `of` on the leash."""
+    return [sys.executable, "-m", "pipeline.embedded.leash", *of]
+
+
+if __name__ == "__main__":
+    become(sys.argv[1:])

@@ -1,0 +1,155 @@
+"""What a run consists of: each part's command, what it waits for, and how it is known to be ready."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from pipeline.embedded import ports
+from pipeline.embedded.kafka import broker, probe
+from pipeline.embedded.kafka.properties import BrokerSettings
+from pipeline.embedded.ports import Port
+from pipeline.embedded.secrets import Secrets
+from pipeline.embedded.settings import StackSettings
+from pipeline.errors import Misconfigured
+from pipeline.settings import Environment
+
+LOOPBACK = "127.0.0.1"
+READY = b"THALWEG READY "
+PROGRESS = b"THALWEG PROGRESS "
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of a run.
+
+    A part says that it serves by the line `THALWEG READY name url` on its standard output; `probe`, where there is
+    one, is asked as well. A `one_shot` is ready when it has ended with status 0. Parts of a higher `tier` stop first,
+    those of one tier together; `grace_s` is what each is given before it is killed, and over the tiers of a run it
+    adds up to less than 15 s.
+    """
+
+    name: str
+    command: Sequence[str]
+    tier: int
+    grace_s: float
+    after: Sequence[str] = ()
+    probe: Callable[[], bool] | None = None
+    one_shot: bool = False
+    url: str | None = None
+    ports: Sequence[Port] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def declare(settings: StackSettings) -> list[Part]:
+    """The parts of a run, in the order in which they are told of. One that lives elsewhere is left out."""
+    parts = [
+        *([] if settings.kafka_bootstrap else [_broker(settings)]),
+        *([] if settings.clickhouse_url else [_warehouse(settings)]),
+        Part("topics", _ours("pipeline.cli", "topics", "create"), tier=1, grace_s=1, after=["broker"], one_shot=True),
+        Part("tables", _ours("pipeline.warehouse", "migrate"), tier=1, grace_s=1, after=["warehouse"], one_shot=True),
+        Part("archive", _ours("pipeline.warehouse.archive"), tier=2, grace_s=3, after=["topics", "tables"]),
+        *(_worker(ordinal) for ordinal in range(1, settings.workers + 1)),
+        _api(settings),
+    ]
+    return _without_absent(parts)
+
+
+def only(parts: Sequence[Part], names: Iterable[str]) -> list[Part]:
+    """A part of the parts, by name; `worker` stands for every worker. Raises Misconfigured for an unknown name."""
+    wanted = set(names)
+    known = {part.name for part in parts} | {_family(part) for part in parts}
+    if unknown := wanted - known:
+        raise Misconfigured(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+    return _without_absent([part for part in parts if part.name in wanted or _family(part) in wanted])
+
+
+def environment(settings: StackSettings, secrets: Secrets, environ: Environment) -> dict[str, str]:
+    """The environment of every part. A secret that the operator has set stays; an external warehouse gets none."""
+    made = {"THALWEG_JWT_SECRET": secrets.jwt_secret}
+    if settings.clickhouse_url is None:
+        made |= {
+            "THALWEG_WAREHOUSE_USER": "thalweg",
+            "THALWEG_WAREHOUSE_PASSWORD": secrets.warehouse_password,
+            "THALWEG_ANALYST_PASSWORD": secrets.analyst_password,
+        }
+    told = {
+        "THALWEG_DATA_DIR": str(settings.data_dir),
+        "THALWEG_KAFKA_BOOTSTRAP": settings.kafka_bootstrap or f"{LOOPBACK}:{settings.kafka_port}",
+        "THALWEG_CLICKHOUSE_URL": settings.clickhouse_url or f"http://{LOOPBACK}:{settings.warehouse_port}",
+        "THALWEG_API_HOST": settings.api_host,
+        "THALWEG_API_PORT": str(settings.api_port),
+        "TZ": "UTC",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**made, **environ, **told}
+
+
+def _broker(settings: StackSettings) -> Part:
+    own = BrokerSettings(
+        settings.data_dir / "kafka", settings.kafka_port, settings.kafka_controller_port, settings.kafka_heap_mib
+    )
+    return Part(
+        "broker",
+        broker.command(own),
+        tier=0,
+        grace_s=5,
+        probe=partial(probe.answers, own.host, own.port),
+        url=own.bootstrap,
+        ports=[
+            Port("broker", own.host, own.port, "--kafka-port", "THALWEG_KAFKA_PORT"),
+            Port(
+                "broker's controller",
+                own.host,
+                own.controller_port,
+                "--kafka-controller-port",
+                "THALWEG_KAFKA_CONTROLLER_PORT",
+            ),
+        ],
+    )
+
+
+def _warehouse(settings: StackSettings) -> Part:
+    where = ("--data-dir", str(settings.data_dir / "warehouse"), "--host", LOOPBACK)
+    return Part(
+        "warehouse",
+        _ours("pipeline.embedded.warehouse", *where, "--port", str(settings.warehouse_port)),
+        tier=0,
+        grace_s=5,
+        ports=[Port("warehouse", LOOPBACK, settings.warehouse_port, "--warehouse-port", "THALWEG_WAREHOUSE_PORT")],
+    )
+
+
+def _worker(ordinal: int) -> Part:
+    return Part(
+        f"worker-{ordinal}", _ours("topologies", "--ordinal", str(ordinal)), tier=3, grace_s=3, after=["topics"]
+    )
+
+
+def _api(settings: StackSettings) -> Part:
+    return Part(
+        "api",
+        _ours("ingest_api"),
+        tier=4,
+        grace_s=2,
+        after=["topics"],
+        probe=partial(ports.listens, settings.api_host, settings.api_port),
+        url=f"http://{settings.api_host}:{settings.api_port}",
+        ports=[Port("api", settings.api_host, settings.api_port, "--api-port", "THALWEG_API_PORT")],
+    )
+
+
+def _ours(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _family(part: Part) -> str:
+    return part.name.partition("-")[0]
+
+
+def _without_absent(parts: Sequence[Part]) -> list[Part]:
+    """Nothing waits for a part that is not there: it is elsewhere, or left out on purpose."""
+    there = {part.name for part in parts}
+    return [replace(part, after=[name for name in part.after if name in there]) for part in parts]

@@ -1,0 +1,53 @@
+"""The passwords and keys of a development run: made once, kept where only their owner can read them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from pipeline.errors import Misconfigured
+
+FILE = "secrets.json"
+
+
+def _random() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Random, 256 bits each. `repr` shows none of them."""
+
+    warehouse_password: str = field(default_factory=_random, repr=False)
+    analyst_password: str = field(default_factory=_random, repr=False)
+    jwt_secret: str = field(default_factory=_random, repr=False)
+
+
+def keep(data_dir: Path) -> Secrets:
+    """The secrets of this data directory, made at the first call. The file is 0600 from its first byte on.
+
+    Raises Misconfigured when the file is there but cannot be used.
+    """
+    path = data_dir / FILE
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _read(path)
+    made = Secrets()
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(made), file, indent=2)
+    return made
+
+
+def _read(path: Path) -> Secrets:
+    try:
+        path.chmod(0o600)
+        return Secrets(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise Misconfigured(
+            f"{path} cannot be used ({type(error).__name__}): restore it, or remove it together with the warehouse "
+            "directory beside it, whose users have the passwords it held"
+        ) from error
