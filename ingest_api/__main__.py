@@ -1,0 +1,84 @@
+"""`python -m ingest_api`: one API process, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging.config
+import os
+import socket
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+from ingest_api.access_log import CONFIG
+from ingest_api.app import create_app
+from ingest_api.protocol import BoundedHttp
+from ingest_api.settings import ApiSettings
+from ingest_api.wiring import wire
+from pipeline.embedded import lifeline
+from pipeline.errors import Failure, Misconfigured
+
+SHUTDOWN_SECONDS = 6
+"""For requests in flight; with the closing of the parts it stays below eight."""
+WS_MESSAGE_BYTES = 1024 * 1024
+
+
+class Server(uvicorn.Server):
+    """Says on stdout when it serves, and where: the supervisor waits for that line."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            sys.stdout.write(f"THALWEG READY api http://{shown}:{port}\n")
+            sys.stdout.flush()
+
+
+def server_for(app: FastAPI, settings: ApiSettings) -> Server:
+    """The server, not yet running."""
+    return Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http=BoundedHttp,
+            ws="websockets-sansio",
+            ws_max_size=WS_MESSAGE_BYTES,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            limit_concurrency=settings.max_connections,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+    )
+
+
+def main() -> int:
+    logging.config.dictConfig(CONFIG)
+    log = logging.getLogger("thalweg.api")
+    lifeline.attach(os.environ)
+    try:
+        settings = ApiSettings.from_environment(os.environ)
+        asyncio.run(_serve(settings))
+    except Misconfigured as error:
+        log.error("%s", error)
+        return 78  # EX_CONFIG
+    except Failure as error:
+        log.error("%s", error)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _serve(settings: ApiSettings) -> None:
+    await server_for(create_app(settings, wire(settings)), settings).serve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Accounts as the settings give them: one administrator, and API keys."""

@@ -1,0 +1,119 @@
+"""The application: its streets, and what surrounds them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from ingest_api import health
+from ingest_api.accounts import routes as accounts
+from ingest_api.auth import public
+from ingest_api.json import Json, encode
+from ingest_api.openapi import document, guard_of, routes_of
+from ingest_api.problems import Envelope, Problem, Renderer
+from ingest_api.registry import routes as registry
+from ingest_api.requests import Body, Requests
+from ingest_api.settings import ApiSettings
+from ingest_api.wiring import Part, Wiring
+from pipeline.errors import Failure
+
+STREETS: tuple[APIRouter, ...] = (
+    health.router,
+    accounts.router,
+    registry.router,
+)
+"""One line a street."""
+
+ENVELOPES: tuple[Envelope, ...] = (registry.ENVELOPE,)
+"""Error shapes other than the standard one, by path."""
+
+_STOP_SECONDS = 5.0
+_LOG = logging.getLogger("thalweg.api")
+_EXPOSED = [
+    "X-Request-ID",
+    "Retry-After",
+    *(f"X-RateLimit-{part}" for part in ("Limit", "Remaining", "Reset", "Window")),
+]
+
+router = APIRouter(tags=["about"])
+
+
+@router.get("/openapi.json", dependencies=[Depends(public())])
+async def openapi(request: Request) -> Response:
+    """This description."""
+    return Response(request.app.state.openapi, media_type="application/json")
+
+
+@router.get("/docs", response_class=HTMLResponse, dependencies=[Depends(public())])
+async def docs(request: Request) -> Response:
+    """This description, to read and to try. The page fetches Swagger UI from its public mirror."""
+    page = get_swagger_ui_html(openapi_url="/openapi.json", title=request.app.title)
+    page.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+    return page
+
+
+def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
+    """The door. Raises Broken when a route does not say who may use it."""
+    app = FastAPI(
+        title="Thalweg",
+        version=health.VERSION,
+        description="Events in over REST and WebSocket, results out live: one log between.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        default_response_class=Json,
+        lifespan=_lifespan,
+    )
+    app.state.wiring = wiring
+    for street in (*STREETS, router):
+        app.include_router(street)
+    for route in routes_of(app):
+        guard_of(route)
+    app.state.openapi = encode(document(app))
+    _surround(app, settings, Renderer(wiring.clock, ENVELOPES))
+    return app
+
+
+def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer) -> None:
+    for kind in (Problem, Failure, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, renderer.handle)
+    app.add_middleware(Body, renderer=renderer, limit=settings.body_limit, seconds=settings.body_timeout)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "Idempotency-Key", "Prefer", "Last-Event-ID"],
+            expose_headers=_EXPOSED,
+        )
+    app.add_middleware(Requests, renderer=renderer)  # the last added is the outermost
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Starts the parts in order, and stops those that started in the reverse order, whatever happens between."""
+    wiring: Wiring = app.state.wiring
+    async with AsyncExitStack() as opened:
+        for part in wiring.parts:
+            await part.start()
+            opened.push_async_callback(_stop, part)
+        app.state.opened_at = wiring.clock()
+        yield
+
+
+async def _stop(part: Part) -> None:
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await part.stop()
+    except Exception:
+        _LOG.exception("%s did not stop well", part.name)

@@ -1,0 +1,122 @@
+"""Who is at the door, and whether that one may pass. A route that does not say who may use it is not served.
+
+A credential is a bearer token (RFC 6750), an `X-API-Key` header, or, where a client cannot set headers (a
+WebSocket, an EventSource), the query parameter `token` or `api_key`, which no log of ours shows.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from starlette.requests import HTTPConnection
+
+from ingest_api.limits import address_key
+from ingest_api.principal import PERMISSIONS, Principal
+from ingest_api.problems import Problem, Unauthenticated
+from ingest_api.settings import loopback
+from ingest_api.wiring import wiring_of
+
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+
+
+async def authenticate(connection: HTTPConnection, *, query: bool = False) -> Principal:
+    """The caller. `query` accepts `?token=` and `?api_key=` too, as every WebSocket does.
+
+    A header wins over a query parameter, a token over a key. Raises Unauthenticated.
+    """
+    accounts = wiring_of(connection).accounts
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return _noted(connection, await accounts.principal_for_token(token.strip()))
+    if key := connection.headers.get("x-api-key", ""):
+        return _noted(connection, await accounts.authenticate_key(key))
+    if query or connection.scope["type"] == "websocket":
+        if token := connection.query_params.get("token", ""):
+            return _noted(connection, await accounts.principal_for_token(token))
+        if key := connection.query_params.get("api_key", ""):
+            return _noted(connection, await accounts.authenticate_key(key))
+    raise Unauthenticated
+
+
+def _noted(connection: HTTPConnection, principal: Principal) -> Principal:
+    connection.state.principal = principal.id
+    return principal
+
+
+class Entry(StrEnum):
+    """Whom a route lets in."""
+
+    ANYONE = "anyone"
+    AUTHENTICATED = "authenticated"
+    PERMITTED = "permitted"
+
+
+class Guard:
+    """A route's dependency that authenticates, counts against the limits and checks the permission, in this order.
+
+    Whoever fails to authenticate is counted by address, so that guessing is limited too.
+    """
+
+    def __init__(
+        self, entry: Entry, permission: str | None = None, *, limited: bool = True, query: bool = False
+    ) -> None:
+        if (permission is not None) != (entry is Entry.PERMITTED) or (permission and permission not in PERMISSIONS):
+            raise ValueError(f"no permission is called {permission!r}; there are {', '.join(sorted(PERMISSIONS))}")
+        self.entry, self.permission, self.limited, self.query = entry, permission, limited, query
+
+    async def __call__(self, connection: HTTPConnection) -> Principal | None:
+        """The principal, or None where the route is public."""
+        principal: Principal | None = None
+        refused: Problem | None = None
+        if self.entry is not Entry.ANYONE:
+            try:
+                principal = await authenticate(connection, query=self.query)
+            except Unauthenticated as problem:
+                refused = problem
+        if self.limited:
+            await _count(connection, principal)
+        if refused is not None:
+            raise refused
+        if principal is not None and self.permission is not None:
+            principal.require(self.permission)
+        return principal
+
+
+def may(permission: str, *, query: bool = False) -> Guard:
+    """Only who holds the permission: `principal: Annotated[Principal, Depends(may("clustering:read"))]`.
+
+    `query` lets the credential stand in the address (for EventSource). Raises ValueError for an unknown permission.
+    """
+    return Guard(Entry.PERMITTED, permission, query=query)
+
+
+def authenticated() -> Guard:
+    """Whoever has a valid credential, with any permission or none."""
+    return Guard(Entry.AUTHENTICATED)
+
+
+def public(*, limited: bool = True) -> Guard:
+    """Anyone. `limited` is false only for what an orchestrator asks."""
+    return Guard(Entry.ANYONE, limited=limited)
+
+
+def is_local(connection: HTTPConnection) -> bool:
+    """Whether the caller sits on this machine and says so by name.
+
+    A proxy's headers mean that somebody else may stand behind it; a foreign Host means that a web page was led
+    here by its DNS (rebinding). Neither counts as local.
+    """
+    client = connection.client
+    if client is None or not loopback(client.host):
+        return False
+    if any(name in connection.headers for name in _FORWARDED):
+        return False
+    return loopback(connection.url.hostname or "")
+
+
+async def _count(connection: HTTPConnection, principal: Principal | None) -> None:
+    host = connection.client.host if connection.client else None
+    caller = principal.id if principal is not None else address_key(host)
+    standing = await wiring_of(connection).limiter.admit(connection.scope["route"].path, caller)
+    if standing is not None:
+        connection.state.answer_headers = standing.headers()

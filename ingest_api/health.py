@@ -1,0 +1,70 @@
+"""Whether the system works, for people and clients (`/health`) and for orchestrators (`/live`, `/ready`)."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from ingest_api.auth import public
+from ingest_api.json import Json
+from ingest_api.probes import Health
+from ingest_api.wiring import wiring_of
+from pipeline.clock import iso
+
+VERSION = version("thalweg")
+router = APIRouter(tags=["health"])
+
+
+class HealthReport(BaseModel):
+    status: Annotated[Health, Field(description="The worst of the components.")]
+    timestamp: Annotated[str, Field(examples=["2025-01-15T10:30:00.000Z"])]
+    version: Annotated[str, Field(examples=[VERSION])]
+    algorithm_ready: Annotated[bool, Field(description="Whether points would be clustered now.")]
+    uptime_seconds: Annotated[float, Field(description="Of this process.", examples=[86400.5])]
+    components: Annotated[
+        dict[str, str],
+        Field(
+            description="`log` is Kafka, `database` is ClickHouse, `algorithm` the stream workers. There is no Redis "
+            "here: `redis` is always not_used, for clients that look it up.",
+            examples=[{"log": "healthy", "database": "healthy", "algorithm": "healthy", "redis": "not_used"}],
+        ),
+    ]
+
+
+_UNWELL: dict[int | str, dict[str, Any]] = {
+    503: {"model": HealthReport, "description": "Degraded or unhealthy; the body says what."}
+}
+
+
+@router.get("/health", response_model=HealthReport, responses=_UNWELL, dependencies=[Depends(public())])
+@router.get("/api/v1/health", response_model=HealthReport, responses=_UNWELL, dependencies=[Depends(public())])
+async def health(request: Request) -> Json:
+    """The parts were really asked, at most two seconds ago. 503 unless all are healthy."""
+    wiring = wiring_of(request)
+    found = await wiring.probes.findings()
+    report = {
+        "status": found.status,
+        "timestamp": iso(wiring.clock()),
+        "version": VERSION,
+        "algorithm_ready": found.components.get("algorithm") is Health.HEALTHY,
+        "uptime_seconds": round((wiring.clock() - request.app.state.opened_at) / 1_000_000, 3),
+        "components": {**found.components, "redis": "not_used"},
+    }
+    return Json(report, 200 if found.status is Health.HEALTHY else 503)
+
+
+@router.get("/live", dependencies=[Depends(public(limited=False))])
+async def live() -> Json:
+    """This process answers. Restart it when it does not."""
+    return Json({"status": "alive"})
+
+
+@router.get("/ready", dependencies=[Depends(public(limited=False))])
+async def ready(request: Request) -> Json:
+    """200 while this process can take requests; 503 takes it out of a balancer."""
+    found = await wiring_of(request).probes.findings()
+    return Json({"status": "ready" if found.ready else "not_ready"}, 200 if found.ready else 503)

@@ -1,0 +1,109 @@
+"""The API's own description: what FastAPI derives from the routes, made true where it cannot know better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from ingest_api.auth import Entry, Guard
+from pipeline.errors import Broken
+
+Document = dict[str, Any]
+
+_ERROR: Document = {
+    "type": "object",
+    "required": ["success", "error", "request_id", "timestamp", "detail"],
+    "properties": {
+        "success": {"const": False},
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "details"],
+            "properties": {
+                "code": {"type": "string", "examples": ["VALIDATION_ERROR"]},
+                "message": {"type": "string"},
+                "details": {"description": "Depends on the code; for field errors a list of field and message."},
+                "retry_after": {"type": "integer", "description": "Seconds; with RATE_LIMIT_ERROR."},
+            },
+        },
+        "request_id": {"type": "string", "examples": ["req_0123456789abcdef"]},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "detail": {"type": "string", "description": "The same in one string."},
+    },
+}
+_SCHEMES: Document = {
+    "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /auth/login"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+_BODY_ERRORS = {"400": "Not readable", "408": "Too slow", "413": "Too large", "422": "Fields that cannot be used"}
+
+
+def guard_of(route: APIRoute) -> Guard:
+    """The guard a route declares. Raises Broken for a route that does not say who may use it, or says it twice."""
+    guards = [each.call for each in route.dependant.dependencies if isinstance(each.call, Guard)]
+    if len(guards) != 1:
+        raise Broken(f"{route.path} must depend on one of auth.may, auth.authenticated, auth.public")
+    return guards[0]
+
+
+def routes_of(app: FastAPI) -> Iterator[APIRoute]:
+    """Every HTTP route that the application serves."""
+    for context in iter_route_contexts(app.routes):
+        if isinstance(context.original_route, APIRoute):
+            yield context.original_route
+
+
+def document(app: FastAPI) -> Document:
+    """OpenAPI 3.1, with security, errors in their envelope, limits and nested body models."""
+    made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    components = made.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas["Error"] = _ERROR
+    components["securitySchemes"] = _SCHEMES
+    for route in routes_of(app):
+        for method in route.methods or ():
+            operation = made["paths"].get(route.path, {}).get(method.lower())
+            if operation is not None:
+                _describe(operation, guard_of(route), schemas)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return made
+
+
+def _describe(operation: Document, guard: Guard, schemas: Document) -> None:
+    responses = operation["responses"]
+    responses.pop("422", None)
+    if "requestBody" in operation:
+        _hoist(operation["requestBody"], schemas)
+    for status, meaning in _errors(operation, guard):
+        responses.setdefault(status, {"description": meaning, "content": _error_content()})
+    if guard.entry is not Entry.ANYONE:
+        operation["security"] = [{"token": []}, {"key": []}]
+
+
+def _errors(operation: Document, guard: Guard) -> Iterator[tuple[str, str]]:
+    if "requestBody" in operation:
+        yield from _BODY_ERRORS.items()
+    elif operation.get("parameters"):
+        yield "422", _BODY_ERRORS["422"]
+    if guard.entry is not Entry.ANYONE:
+        yield "401", "Authentication required"
+    if guard.permission is not None:
+        yield "403", f"Needs the permission {guard.permission}"
+    if guard.limited:
+        yield "429", "Rate limit exceeded; Retry-After says when to come back"
+    yield "500", "Failed inside the server"
+    yield "503", "A part of the system is away or at its limit; Retry-After says when to come back"
+
+
+def _error_content() -> Document:
+    return {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+
+
+def _hoist(body: Document, schemas: Document) -> None:
+    """Moves nested models, which pydantic puts inside, to where their references point."""
+    for content in body["content"].values():
+        schemas.update(content["schema"].pop("$defs", {}))

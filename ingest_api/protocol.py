@@ -1,0 +1,66 @@
+"""HTTP/1.1 as uvicorn speaks it, with the two bounds it lacks: on a request's head, in bytes and in time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 15.0
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Ends a connection whose request line and headers are larger than HEAD_BYTES (431), or not complete
+    HEAD_SECONDS after the connection opened or the head began (RFC 6585, 5; the slow-loris attack).
+
+    Before a request has begun on a kept connection, uvicorn's own keep-alive time holds.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_size = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._begin_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head:
+            return
+        self._head_size += len(data)
+        if self._head_size > HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        super().on_headers_complete()
+
+    def _begin_head(self) -> None:
+        self._end_head()
+        self._in_head = True
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _end_head(self) -> None:
+        self._in_head = False
+        self._head_size = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        if self._in_head and not self.transport.is_closing():
+            self.transport.close()

@@ -1,0 +1,184 @@
+"""Around every request: its id, its size, its time, the headers of its answer, and its line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ingest_api.problems import Renderer, TooLarge, TooSlow
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ACCESS = logging.getLogger("thalweg.access")
+_STARTS = ("http.response.start", "websocket.http.response.start")
+_LINGER_SECONDS = 5.0
+_LINGER_BYTES = 128 * 1024 * 1024
+_CLIENT_LEFT = 499
+
+
+class Requests:
+    """Gives each request an id (the caller's X-Request-ID where it is a fit one), answers what nobody caught,
+    sets the headers every answer has, and writes one line when all is done."""
+
+    def __init__(self, app: ASGIApp, renderer: Renderer) -> None:
+        self.app, self.renderer = app, renderer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        state["request_id"] = _request_id(scope)
+        answer = _Answer(scope, send)
+        started = time.perf_counter()
+        try:
+            await self._answered(scope, receive, answer)
+        finally:
+            _log(scope, answer.status, time.perf_counter() - started)
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        try:
+            await self.app(scope, receive, answer)
+        except ClientDisconnect:
+            answer.status = answer.status or _CLIENT_LEFT
+        except Exception as error:
+            response = self.renderer.render(HTTPConnection(scope), error)
+            if answer.status or scope["type"] == "websocket":
+                raise  # it is too late to answer: the connection is cut
+            await response(scope, receive, answer)
+
+
+class _Answer:
+    """`send`, which notes the status and adds the headers."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send = scope, send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] in _STARTS:
+            self.status = message["status"]
+            self._add_headers(MutableHeaders(scope=message))
+        elif message["type"] == "websocket.accept":
+            self.status = 101
+            message.setdefault("headers", [])
+            MutableHeaders(scope=message)["X-Request-ID"] = self._scope["state"]["request_id"]
+        elif message["type"] == "websocket.close" and not self.status:
+            self.status = 403
+        await self._send(message)
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        state = self._scope["state"]
+        headers["X-Request-ID"] = state["request_id"]
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault("Cache-Control", "no-store")
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        for name, value in state.get("answer_headers", {}).items():
+            headers.setdefault(name, value)
+
+
+class Body:
+    """Bounds the request body in bytes and in time, whether its length was declared or not.
+
+    What is too large is answered without being read to the end. Closing on a client that still sends would reset
+    the connection and lose the answer, so the answer goes out first and what still comes is thrown away, for a
+    bounded while (RFC 9112, 9.6).
+    """
+
+    def __init__(self, app: ASGIApp, renderer: Renderer, limit: int, seconds: float) -> None:
+        self.app, self.renderer, self.limit, self.seconds = app, renderer, limit, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = _Body(scope, receive, send, self.limit, self.seconds)
+        if body.declared is not None and body.declared > self.limit:
+            body.cut = True
+            await self.renderer.render(HTTPConnection(scope), TooLarge(self.limit))(scope, body.receive, body.send)
+            return
+        await self.app(scope, body.receive, body.send)
+
+
+class _Body:
+    """One request's body as it comes in. `cut` says that the rest of it is not wanted."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int, seconds: float) -> None:
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
+        self.declared = int(length) if length.isascii() and length.isdigit() else None
+        self.cut = False
+        self._receive, self._send, self._limit, self._seconds = receive, send, limit, seconds
+        self._endless = "transfer-encoding" in headers
+        self._complete = not self.declared and not self._endless
+        self._size = 0
+        self._deadline = asyncio.get_running_loop().time() + seconds
+
+    async def receive(self) -> Message:
+        if self._complete:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            self.cut = True
+            raise TooSlow(self._seconds) from None
+        self._size += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        if self._size > self._limit:
+            self.cut = True
+            raise TooLarge(self._limit)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self._complete or not (self.cut or self._endless):
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["Connection"] = "close"
+            await self._send(message)
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await self._send(message)
+
+    async def _linger(self) -> None:
+        try:
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while not self._complete and self._size < self._limit + _LINGER_BYTES:
+                    message = await self._receive()
+                    self._size += len(message.get("body", b""))
+                    self._complete = not message.get("more_body", False)
+        except TimeoutError:
+            return
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    state = scope["state"]
+    _ACCESS.info(
+        "%s %s %d %.1fms %s %s",
+        scope.get("method", "WS"),
+        _printable(scope["path"]),
+        status,
+        seconds * 1000,
+        state.get("principal", "-"),
+        state["request_id"],
+    )
+
+
+def _printable(path: str) -> str:
+    """A path cannot break the line it stands in."""
+    return path.encode("unicode_escape").decode("ascii")[:512]
