@@ -1,0 +1,1 @@
+"""The command line, `thalweg …`: each module is one command, or a group of them."""

@@ -1,0 +1,63 @@
+"""The `thalweg` command: which commands there are, and how a failure ends one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+
+from pipeline.cli.logs import logs
+from pipeline.cli.status import status
+from pipeline.cli.up import up
+from pipeline.errors import Failure, Misconfigured
+
+EXIT_FAILED = 1
+EXIT_MISUSED = 2
+
+COMMANDS: Sequence[Callable[..., None]] = (
+    up,
+    status,
+    logs,
+)
+
+GROUPS: Sequence[tuple[str, typer.Typer]] = ()
+
+HELP = """Thalweg: points in, clusters out, through Kafka, live and into ClickHouse.
+
+Start everything on this machine with **thalweg up**, see how it is with **thalweg status**, read
+what a part says with **thalweg logs api -f**. Every setting is a flag, or a variable of the environment
+named in the help of its command: **thalweg up --help**.
+"""
+
+
+def build() -> typer.Typer:
+    """The application, with every command registered."""
+    app = typer.Typer(
+        name="thalweg",
+        help=HELP,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command in COMMANDS:
+        app.command()(command)
+    for name, group in GROUPS:
+        app.add_typer(group, name=name)
+    return app
+
+
+def main() -> None:
+    """The console script. A failure is one message and an exit status: 2 where the operator can mend it, else 1.
+
+    With THALWEG_DEBUG=1 it is a traceback instead.
+    """
+    try:
+        build()()
+    except Failure as failure:
+        if os.environ.get("THALWEG_DEBUG") == "1":
+            raise
+        sys.stderr.write(f"thalweg: {failure}\n")
+        sys.exit(EXIT_MISUSED if isinstance(failure, Misconfigured) else EXIT_FAILED)
