@@ -6,13 +6,14 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Librdkafka
 
 from pipeline.errors import LogUnavailable, Overloaded
+from pipeline.kafka.flight import Flight
 from pipeline.settings import KafkaSettings
 from schemas.position import Position
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # Kafka's own default partitioner for Java is murmur2; librdkafka's is not, so it is named wherever we produce.
 PARTITIONER = "murmur2_random"
+Report = Callable[[KafkaError | None, Message], None]
 
 
 class Producer:
@@ -77,20 +79,26 @@ class Producer:
             place = cast(str, message.topic()), cast(int, message.partition()), message.offset() or 0
             self._settle(future, error, Position(*place))
 
-        try:
-            self._client.produce(
-                topic,
-                value=value,
-                key=key,
-                headers=list(headers.items()) if headers else None,
-                partition=-1 if partition is None else partition,
-                on_delivery=delivered,
-            )
-        except BufferError as error:
-            raise Overloaded("the queue to Kafka is full: the broker takes records slower than they come") from error
-        except KafkaException as error:
-            raise LogUnavailable(f"Kafka does not take the record: {error.args[0].str()}") from error
+        self._produce(topic, value, key, headers, partition, delivered)
         return future
+
+    def launch(
+        self,
+        flight: Flight,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Mapping[str, bytes] | None = None,
+        partition: int | None = None,
+    ) -> None:
+        """Queues the record as one of a flight. Raises Overloaded at once."""
+        delivered = flight.launch()
+        try:
+            self._produce(topic, value, key, headers, partition, delivered)
+        except (Overloaded, LogUnavailable):
+            flight.recall()
+            raise
 
     async def close(self, timeout: float = 5.0) -> int:
         """Waits up to `timeout` seconds for what is queued. Returns how many records were left undelivered."""
@@ -104,6 +112,29 @@ class Producer:
     def pending(self) -> int:
         """Records not yet acknowledged by the broker."""
         return len(self._client)
+
+    def _produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Mapping[str, bytes] | None,
+        partition: int | None,
+        delivered: Report,
+    ) -> None:
+        try:
+            self._client.produce(
+                topic,
+                value=value,
+                key=key,
+                headers=list(headers.items()) if headers else None,
+                partition=-1 if partition is None else partition,
+                on_delivery=delivered,
+            )
+        except BufferError as error:
+            raise Overloaded("the queue to Kafka is full: the broker takes records slower than they come") from error
+        except KafkaException as error:
+            raise LogUnavailable(f"Kafka does not take the record: {error.args[0].str()}") from error
 
     def _poll(self) -> None:
         while not self._stopping.is_set():

@@ -1,0 +1,130 @@
+"""What the clustering street remembers of a stream."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pipeline.clustering.choose import LearnerConfig, restore
+from pipeline.errors import Broken
+from pipeline.learning.checkpoint import SnapshotError
+from pipeline.learning.learner import Learner
+
+VERSION = 1
+MAX_RECENT = 1024
+"""Batch ids a stream remembers: a retry within so many batches counts once."""
+
+
+class _Kept(msgspec.Struct, array_like=True):
+    """The snapshot's form, in MessagePack."""
+
+    version: int
+    config: LearnerConfig | None
+    learner: bytes | None
+    created_at: int
+    batches: int
+    refused: int
+    last_drift_at: int | None
+    forfeited: str | None
+    births: dict[int, tuple[int, int]]
+    recent: bytes
+
+
+@dataclass(slots=True)
+class StreamState:
+    """One stream's model and the little around it. The fields below `told_at` are not kept: they say what subscribers
+    have been told, and telling them again after a crash is harmless."""
+
+    config: LearnerConfig | None = None
+    learner: Learner | None = None
+    created_at: int = 0
+    batches: int = 0
+    refused: int = 0
+    last_drift_at: int | None = None
+    forfeited: str | None = None
+    """Why there is no model any more; a reset clears it."""
+    births: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Cluster id -> log time of the batch that first and last put a point into it, microseconds."""
+    recent: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+
+    told_at: int = 0
+    owing: bool = False
+    changed: set[int] = field(default_factory=set)
+    stream: str = ""
+    partition: int = 0
+    offset: int = 0
+
+    def forget(self) -> None:
+        """The model goes, the configuration stays."""
+        self.learner, self.forfeited, self.last_drift_at = None, None, None
+        self.created_at = self.batches = 0
+        self.births.clear()
+        self.recent.clear()
+        self.changed.clear()
+
+    def has_seen(self, batch_id: str) -> bool:
+        """Whether the batch id is among the recent ones."""
+        return _digest(batch_id) in self.recent
+
+    def see(self, batch_id: str) -> None:
+        """The batch has been learned."""
+        self.recent[_digest(batch_id)] = None
+        if len(self.recent) > MAX_RECENT:
+            self.recent.popitem(last=False)
+
+    def touch(self, cluster_ids: list[int], at: int) -> None:
+        """These clusters took in points of a batch of that time."""
+        for cluster_id in cluster_ids:
+            born = self.births.get(cluster_id, (at, at))[0]
+            self.births[cluster_id] = born, at
+            self.changed.add(cluster_id)
+
+
+def _digest(batch_id: str) -> bytes:
+    return hashlib.blake2b(batch_id.encode(), digest_size=8).digest()
+
+
+def to_bytes(state: StreamState) -> bytes:
+    """Equal states give equal bytes."""
+    alive = {cluster.cluster_id for cluster in state.learner.clusters()} if state.learner is not None else set()
+    kept = _Kept(
+        VERSION,
+        state.config,
+        None if state.learner is None else state.learner.snapshot(),
+        state.created_at,
+        state.batches,
+        state.refused,
+        state.last_drift_at,
+        state.forfeited,
+        {cluster_id: times for cluster_id, times in sorted(state.births.items()) if cluster_id in alive},
+        b"".join(state.recent),
+    )
+    return msgspec.msgpack.encode(kept)
+
+
+def from_bytes(snapshot: bytes | None) -> StreamState:
+    """Raises Broken for bytes that are no snapshot of a version known here."""
+    if snapshot is None:
+        return StreamState()
+    try:
+        kept = msgspec.msgpack.decode(snapshot, type=_Kept)
+        if kept.version != VERSION:
+            raise Broken(f"a stream's snapshot is of version {kept.version}, this code reads {VERSION}")
+        learner = None if kept.learner is None else restore(kept.learner)
+    except (msgspec.DecodeError, SnapshotError) as error:
+        raise Broken(f"a stream's snapshot cannot be read: {error}") from error
+    recent = OrderedDict((kept.recent[at : at + 8], None) for at in range(0, len(kept.recent), 8))
+    return StreamState(
+        kept.config,
+        learner,
+        kept.created_at,
+        kept.batches,
+        kept.refused,
+        kept.last_drift_at,
+        kept.forfeited,
+        kept.births,
+        recent,
+    )

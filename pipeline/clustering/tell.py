@@ -1,0 +1,170 @@
+"""What a stream's state says to the world: its clusters, its drifts, the answer to a caller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.clustering.state import StreamState
+from pipeline.learning.learner import Drift, Judgement, Learner
+from pipeline.received import Received
+from pipeline.telemetry import Meter
+from schemas.clustering.clusters import Cluster, ClustersUpdated, DriftDetected, WorkerFigures
+from schemas.clustering.points import (
+    AnsweredCluster,
+    OutliersDetected,
+    PointsAnswered,
+    PointsClustered,
+    PointsObserved,
+)
+
+_NONE = np.empty(0)
+
+
+def clustered(received: Received[PointsObserved], judgement: Judgement, first_point: int, now: int) -> PointsClustered:
+    event, position = received.event, received.position
+    return PointsClustered(
+        stream=event.stream,
+        source_partition=position.partition,
+        source_offset=position.offset,
+        batch_id=event.batch_id,
+        request_id=received.raw.request_id,
+        source=event.source,
+        observed_at=event.observed_at,
+        processed_at=now,
+        first_point=first_point,
+        dimension=event.dimension,
+        metadata=event.metadata,
+        labels=judgement.labels.tolist(),
+        similarities=judgement.similarities,
+        values=event.values,
+    )
+
+
+def outliers(received: Received[PointsObserved], judgement: Judgement, now: int) -> OutliersDetected | None:
+    """None when there are none."""
+    indices = np.flatnonzero(judgement.labels < 0)
+    if not indices.size:
+        return None
+    event, position = received.event, received.position
+    return OutliersDetected(
+        stream=event.stream,
+        source_partition=position.partition,
+        source_offset=position.offset,
+        batch_id=event.batch_id,
+        detected_at=now,
+        dimension=event.dimension,
+        indices=indices.tolist(),
+        similarities=judgement.similarities[indices],
+        values=event.values.reshape(-1, event.dimension)[indices].ravel(),
+    )
+
+
+def drifted(received: Received[PointsObserved], drift: Drift, ordinal: int, now: int) -> DriftDetected:
+    return DriftDetected(
+        stream=received.event.stream,
+        source_partition=received.position.partition,
+        source_offset=received.position.offset,
+        ordinal=ordinal,
+        detected_at=now,
+        at_point=drift.at,
+        signal=drift.signal,
+        statistic=drift.statistic,
+        severity=drift.severity,
+        affected_clusters=list(drift.affected),
+        recommendation=_recommendation(drift),
+    )
+
+
+def answer(state: StreamState, learner: Learner, judgement: Judgement, first_point: int, duplicate: bool,
+           milliseconds: float) -> PointsAnswered:  # fmt: skip
+    named = set(judgement.labels.tolist())
+    clusters = [
+        AnsweredCluster(
+            cluster.cluster_id, cluster.size, cluster.quality, *state.births.get(cluster.cluster_id, (0, 0))
+        )
+        for cluster in learner.clusters()
+        if cluster.cluster_id in named
+    ]
+    return PointsAnswered(
+        stream=state.stream,
+        first_point=first_point,
+        duplicate=duplicate,
+        algorithm_quality=learner.status().clustering_quality,
+        processing_ms=milliseconds,
+        clusters=clusters,
+        labels=judgement.labels.tolist(),
+        similarities=judgement.similarities,
+    )
+
+
+def updated(state: StreamState, meter: Meter, now: int) -> ClustersUpdated:
+    """All of it, as of the state's last record."""
+    learner = state.learner
+    clusters = [] if learner is None else list(learner.clusters())
+    status = None if learner is None else learner.status()
+    config = state.config
+    return ClustersUpdated(
+        stream=state.stream,
+        source_partition=state.partition,
+        source_offset=state.offset,
+        updated_at=now,
+        created_at=state.created_at,
+        algorithm="" if config is None else config.algorithm,
+        dimension=0 if learner is None else learner.dimension,
+        points=0 if status is None else status.points,
+        batches=state.batches,
+        outliers=0 if status is None else status.outliers,
+        refused=state.refused,
+        dynamic_threshold=None if status is None else status.dynamic_threshold,
+        clustering_quality=None if status is None else status.clustering_quality,
+        global_stability=None if status is None else status.global_stability,
+        adaptation_rate=None if status is None else status.adaptation_rate,
+        outlier_rate=None if status is None else status.outlier_rate,
+        drift_detected=status is not None and status.drift_detected,
+        drifts=0 if status is None else status.drifts,
+        last_drift_at=state.last_drift_at,
+        worker=_figures(meter),
+        clusters=[
+            Cluster(
+                cluster_id=cluster.cluster_id,
+                size=cluster.size,
+                weight=cluster.weight,
+                quality=cluster.quality,
+                confidence=cluster.confidence,
+                health=cluster.health,
+                drift_coefficient=cluster.drift_coefficient,
+                created_at=state.births.get(cluster.cluster_id, (state.created_at, 0))[0],
+                updated_at=state.births.get(cluster.cluster_id, (0, state.created_at))[1],
+                changed=cluster.cluster_id in state.changed,
+            )
+            for cluster in clusters
+        ],
+        centers=np.concatenate([cluster.center for cluster in clusters]) if clusters else _NONE,
+    )
+
+
+def _figures(meter: Meter) -> WorkerFigures:
+    p50, p95, p99 = meter.quantiles_ms()
+    return WorkerFigures(
+        worker=meter.name,
+        started_at=meter.started_at,
+        memory_bytes=meter.memory_bytes,
+        batches=meter.batches,
+        points=meter.points,
+        last_ms=meter.last_ms,
+        mean_ms=meter.mean_ms,
+        max_ms=meter.max_ms,
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+    )
+
+
+def _recommendation(drift: Drift) -> str:
+    clusters: Sequence[int] = drift.affected
+    where = f"clusters {', '.join(map(str, clusters))}" if clusters else "the whole stream"
+    if drift.severity >= 0.5:
+        return f"Most recent points concern {where}: if the source was changed on purpose, reset the stream."
+    return f"Look at {where}: the model follows the change by itself within a few hundred points."

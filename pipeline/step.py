@@ -1,0 +1,44 @@
+"""The one shape every stateful street has: a record and a state in, an outcome out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from pipeline.outcome import Emission, Outcome
+from pipeline.received import Received
+from schemas.event import Event
+from schemas.topic import Topic
+
+E = TypeVar("E", bound=Event)
+S = TypeVar("S")
+
+
+class Step(Protocol[E, S]):
+    """Pure: no I/O, no clock but the one it was made with. States belong to keys; the caller keeps them."""
+
+    @property
+    def topic(self) -> Topic:
+        """The input."""
+
+    @property
+    def kind(self) -> type[E]:
+        """Its record."""
+
+    def key(self, event: E) -> str:
+        """Whose state the record needs; equals the record's Kafka key."""
+
+    def restore(self, snapshot: bytes | None) -> S:
+        """The state as snapshot, or a new one. Raises Broken for bytes that are no snapshot."""
+
+    def snapshot(self, state: S) -> bytes:
+        """At most `checkpoint.MAX_SNAPSHOT` bytes, or the state is given up: see `forfeit`."""
+
+    def forfeit(self, state: S, reason: str) -> S:
+        """The state to keep in place of one that cannot be kept: it refuses what comes until it is reset."""
+
+    def apply(self, received: Received[E], state: S) -> Outcome:
+        """What the record does. May change the state; a refused record must leave it able to go on."""
+
+    def settle(self, state: S, *, final: bool) -> Sequence[Emission]:
+        """What the state still owes the world since it last told, if it is time; `final`: all it owes, now."""

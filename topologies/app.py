@@ -1,0 +1,81 @@
+"""A Faust app with the streets attached."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import faust
+
+from schemas.catalogue import WORKERS_GROUP
+from topologies import clustering
+from topologies.runs import Reading, RunTransport
+from topologies.settings import WorkerSettings
+from topologies.site import Site
+from topologies.snapshots import SnapshotTable
+
+log = logging.getLogger(__name__)
+
+Street = Callable[[faust.App, Site], None]
+STREETS: Sequence[Street] = (clustering.attach,)
+
+
+def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequence[Street] = STREETS) -> faust.App:
+    """Not started, and not touched by anything but what is given. Every worker of a group must attach the same
+    streets: the group's assignment protocol depends on the tables there are."""
+    site = site or Site(settings)
+    app = faust.App(
+        WORKERS_GROUP,
+        broker=[f"kafka://{address}" for address in settings.kafka.bootstrap.split(",")],
+        store="memory://",
+        datadir=str(settings.data_dir / "faust" / settings.name),
+        Table=SnapshotTable,
+        key_serializer="raw",
+        value_serializer="raw",
+        processing_guarantee="at_least_once",
+        topic_partitions=settings.kafka.partitions,
+        topic_replication_factor=settings.kafka.replication,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+        stream_wait_empty=True,
+        stream_publish_on_commit=False,
+        # a queue of runs, each up to a fetch: few are enough to keep the agent busy
+        stream_buffer_maxsize=16,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=f"thalweg-{settings.name}" if settings.static else None,
+        consumer_max_fetch_size=settings.fetch_bytes,
+        broker_max_poll_records=settings.run_records,
+        broker_commit_interval=1.0,
+        broker_commit_every=10_000_000,
+        broker_session_timeout=settings.session_seconds,
+        broker_heartbeat_interval=max(1, settings.session_seconds // 10),
+        broker_request_timeout=max(60, settings.session_seconds + 10),
+        broker_rebalance_timeout=60,
+        broker_max_poll_interval=300,
+        producer_request_timeout=60,
+        producer_max_request_size=8 * 1024 * 1024,
+    )
+    for attach in streets:
+        attach(app, site)
+    reading = Reading(frozenset(site.topics), site.flush)
+    app.transport = RunTransport(app.conf.broker_consumer, app, reading=reading)
+
+    @app.on_before_shutdown.connect
+    async def close(*_: Any, **__: Any) -> None:
+        await site.close()
+
+    return app
+
+
+async def until_ready(app: faust.App) -> None:
+    """Returns once the worker has its partitions, their state, and reads."""
+    while not _ready(app):  # noqa: ASYNC110  (Faust tells of none of these by an event)
+        await asyncio.sleep(0.02)
+
+
+def _ready(app: faust.App) -> bool:
+    return bool(app.started and not app.rebalancing and app.flow_control.is_active() and app.tables.actives_ready)

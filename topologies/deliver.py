@@ -1,0 +1,102 @@
+"""An outcome into the log: records sent, refusals dead-lettered, callers answered. The only place that does."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+from pipeline.clock import Clock
+from pipeline.kafka.flight import Flight
+from pipeline.kafka.producer import Producer
+from pipeline.outcome import Divert, Drop, Emission, Emit, Outcome, Refuse
+from pipeline.received import Raw
+from schemas.codec import Codec, schema_id_of
+from schemas.event import Event
+from schemas.exchange import REPLIES, Refused, Replied
+from schemas.topic import Topic
+
+log = logging.getLogger(__name__)
+
+MAX_ALOFT = 20_000
+
+
+class Deliver:
+    """Launches what an outcome asks for; the flight tells when all of it is durable."""
+
+    def __init__(self, producer: Producer, codec: Codec, clock: Clock) -> None:
+        self._producer, self._codec, self._clock = producer, codec, clock
+        self.counts: Counter[str] = Counter()
+        """Outcomes by name, and `refused:<reason>`, `dropped:<reason>`."""
+
+    def __call__(self, outcome: Outcome, topic: Topic, raw: Raw, flight: Flight) -> None:
+        match outcome:
+            case Emit(emissions, answer):
+                self.counts["emitted"] += 1
+                self.emit(emissions, raw.position.partition, raw.key, flight)
+                self._reply(raw, flight, answer=answer)
+            case Drop(reason, answer):
+                self.counts[f"dropped:{reason}"] += 1
+                self._reply(raw, flight, answer=answer)
+            case Refuse():
+                self.counts[f"refused:{outcome.reason}"] += 1
+                self._dead_letter(outcome, topic, raw, flight)
+                self._reply(raw, flight, refusal=outcome)
+            case Divert(elsewhere, reason):
+                self.counts[f"diverted:{reason}"] += 1
+                headers = dict(raw.headers)
+                self._producer.launch(flight, elsewhere.name, raw.value, key=raw.key, headers=headers)
+
+    def emit(self, emissions: Sequence[Emission], partition: int, key: bytes | None, flight: Flight) -> None:
+        """Co-partitioned topics get the partition of their cause, so that order and state keep together."""
+        for emission in emissions:
+            value = None if emission.event is None else self._codec.encode(emission.event)
+            self._producer.launch(
+                flight,
+                emission.topic.name,
+                value,
+                key=key if emission.key is None else emission.key,
+                partition=partition if emission.topic.partitions == 0 else None,
+            )
+
+    async def make_room(self, flight: Flight) -> None:
+        """Waits for the broker when too much is under way."""
+        if self._producer.pending > MAX_ALOFT:
+            await flight.landed()
+
+    def _dead_letter(self, refusal: Refuse, topic: Topic, raw: Raw, flight: Flight) -> None:
+        place = raw.position
+        log.warning("refused %s: %s: %s", place, refusal.reason, refusal.detail)
+        letter = Refused(
+            topic=place.topic,
+            source_partition=place.partition,
+            source_offset=place.offset,
+            reason=refusal.reason,
+            detail=refusal.detail[:1000],
+            schema_id=schema_id_of(raw.value) if refusal.schema_id is None else refusal.schema_id,
+            request_id=raw.request_id,
+            refused_at=self._clock(),
+            headers=dict(raw.headers),
+            key=raw.key,
+            value=raw.value,
+        )
+        self._producer.launch(flight, topic.refused, self._codec.encode(letter), key=raw.key, partition=place.partition)
+
+    def _reply(self, raw: Raw, flight: Flight, *, answer: Event | None = None, refusal: Refuse | None = None) -> None:
+        request_id, partition = raw.request_id, raw.reply_partition
+        if request_id is None or partition is None or partition >= REPLIES.partitions:
+            return
+        place = raw.position
+        reply = Replied(
+            request_id=request_id,
+            part=raw.part,
+            topic=place.topic,
+            source_partition=place.partition,
+            source_offset=place.offset,
+            reason=None if refusal is None else refusal.reason,
+            detail=None if refusal is None else refusal.detail[:1000],
+            answer=None if answer is None else self._codec.encode(answer),
+        )
+        self._producer.launch(
+            flight, REPLIES.name, self._codec.encode(reply), key=request_id.encode(), partition=partition
+        )

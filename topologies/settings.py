@@ -1,0 +1,43 @@
+"""A worker's frozen settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.settings import Environment, KafkaSettings, between, flag, setting
+from topologies.checkpoint import Rhythm
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """`ordinal` numbers the workers from 0. With `static` membership a restarted worker takes its partitions back
+    without a rebalance, and a dead one keeps them for `session_seconds`."""
+
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    ordinal: int = 0
+    static: bool = True
+    session_seconds: int = 30
+    data_dir: Path = Path(".thalweg")
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    run_records: int = 2000
+    fetch_bytes: int = 4 * 1024 * 1024
+
+    @property
+    def name(self) -> str:
+        return f"worker-{self.ordinal}"
+
+    @classmethod
+    def from_environment(cls, environ: Environment, ordinal: int | None = None) -> WorkerSettings:
+        """Raises Misconfigured."""
+        return cls(
+            kafka=KafkaSettings.from_environment(environ),
+            ordinal=setting(environ, "THALWEG_WORKER_ORDINAL", 0, between(0, 9999)) if ordinal is None else ordinal,
+            static=setting(environ, "THALWEG_WORKER_STATIC", True, flag),
+            session_seconds=setting(environ, "THALWEG_WORKER_SESSION_SECONDS", 30, between(6, 300)),
+            data_dir=setting(environ, "THALWEG_DATA_DIR", Path(".thalweg"), Path),
+            rhythm=Rhythm(
+                records=setting(environ, "THALWEG_CHECKPOINT_RECORDS", 20_000, between(1, 10_000_000)),
+                seconds=setting(environ, "THALWEG_CHECKPOINT_MS", 500, between(10, 60_000)) / 1000,
+            ),
+        )

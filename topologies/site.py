@@ -1,0 +1,61 @@
+"""What a topology is built with: settings, the producer, and the way to end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from pipeline.clock import Clock, now
+from pipeline.kafka.producer import Producer
+from schemas.codec import Codec
+from topologies.deliver import Deliver
+from topologies.intake import Placement
+from topologies.settings import WorkerSettings
+
+EXIT_BROKEN = 70
+"""sysexits' EX_SOFTWARE: an invariant did not hold."""
+
+
+def die(_reason: str) -> NoReturn:
+    """Ends the process as kill -9 would: nothing more is sent, acknowledged or committed."""
+    logging.shutdown()
+    os._exit(EXIT_BROKEN)
+
+
+@dataclass
+class Site:
+    """One worker's. The producer is made on first use, inside the worker's loop."""
+
+    settings: WorkerSettings
+    clock: Clock = now
+    die: Callable[[str], NoReturn] = die
+    codec: Codec = field(default_factory=Codec)
+    topics: list[str] = field(default_factory=list)
+    """Topics the attached streets read in runs."""
+    flushes: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What each street does before its partitions are given away."""
+    _producer: Producer | None = None
+
+    @property
+    def placement(self) -> Placement:
+        return Placement(self.settings.kafka.partitions)
+
+    def producer(self) -> Producer:
+        if self._producer is None:
+            client = f"thalweg-{self.settings.name}"
+            self._producer = Producer(self.settings.kafka, client, timeout=60, linger_ms=1)
+        return self._producer
+
+    def deliver(self) -> Deliver:
+        return Deliver(self.producer(), self.codec, self.clock)
+
+    async def flush(self) -> None:
+        await asyncio.gather(*(flush() for flush in self.flushes))
+
+    async def close(self) -> None:
+        if self._producer is not None:
+            await self._producer.close()
