@@ -71,6 +71,7 @@ def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         default_response_class=Json,
         lifespan=_lifespan,
     )
@@ -79,7 +80,7 @@ def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
         app.include_router(street)
     for route in routes_of(app):
         guard_of(route)
-    app.state.openapi = encode(document(app))
+    app.state.openapi = encode(document(app, ENVELOPES))
     _surround(app, settings, Renderer(wiring.clock, ENVELOPES))
     return app
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,30 +10,11 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from ingest_api.auth import Entry, Guard
+from ingest_api.problems import STANDARD, Envelope, envelope_for
 from pipeline.errors import Broken
 
 Document = dict[str, Any]
 
-_ERROR: Document = {
-    "type": "object",
-    "required": ["success", "error", "request_id", "timestamp", "detail"],
-    "properties": {
-        "success": {"const": False},
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "details"],
-            "properties": {
-                "code": {"type": "string", "examples": ["VALIDATION_ERROR"]},
-                "message": {"type": "string"},
-                "details": {"description": "Depends on the code; for field errors a list of field and message."},
-                "retry_after": {"type": "integer", "description": "Seconds; with RATE_LIMIT_ERROR."},
-            },
-        },
-        "request_id": {"type": "string", "examples": ["req_0123456789abcdef"]},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "detail": {"type": "string", "description": "The same in one string."},
-    },
-}
 _SCHEMES: Document = {
     "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /auth/login"},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -56,30 +37,31 @@ def routes_of(app: FastAPI) -> Iterator[APIRoute]:
             yield context.original_route
 
 
-def document(app: FastAPI) -> Document:
-    """OpenAPI 3.1, with security, errors in their envelope, limits and nested body models."""
+def document(app: FastAPI, envelopes: Sequence[Envelope]) -> Document:
+    """OpenAPI 3.1, with security, each family's error envelope, limits and nested body models."""
     made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     components = made.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    schemas["Error"] = _ERROR
+    schemas.update((envelope.name, envelope.schema) for envelope in (*envelopes, STANDARD))
     components["securitySchemes"] = _SCHEMES
     for route in routes_of(app):
         for method in route.methods or ():
             operation = made["paths"].get(route.path, {}).get(method.lower())
             if operation is not None:
-                _describe(operation, guard_of(route), schemas)
+                _describe(operation, guard_of(route), envelope_for(route.path, envelopes), schemas)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return made
 
 
-def _describe(operation: Document, guard: Guard, schemas: Document) -> None:
+def _describe(operation: Document, guard: Guard, envelope: Envelope, schemas: Document) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
     if "requestBody" in operation:
         _hoist(operation["requestBody"], schemas)
+    content = {envelope.media_type: {"schema": {"$ref": f"#/components/schemas/{envelope.name}"}}}
     for status, meaning in _errors(operation, guard):
-        responses.setdefault(status, {"description": meaning, "content": _error_content()})
+        responses.setdefault(status, {"description": meaning, "content": content})
     if guard.entry is not Entry.ANYONE:
         operation["security"] = [{"token": []}, {"key": []}]
 
@@ -97,10 +79,6 @@ def _errors(operation: Document, guard: Guard) -> Iterator[tuple[str, str]]:
         yield "429", "Rate limit exceeded; Retry-After says when to come back"
     yield "500", "Failed inside the server"
     yield "503", "A part of the system is away or at its limit; Retry-After says when to come back"
-
-
-def _error_content() -> Document:
-    return {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 
 
 def _hoist(body: Document, schemas: Document) -> None:

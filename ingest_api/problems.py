@@ -182,10 +182,13 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """How one API family writes its errors: the paths it holds for, and the body."""
+    """How one API family writes its errors: the paths it holds for, the body, and the JSON Schema of that body,
+    which OpenAPI lists under `name`."""
 
+    name: str
     prefixes: tuple[str, ...]
     body: Callable[[Problem, Occasion], dict[str, Any]]
+    schema: Mapping[str, Any]
     media_type: str = "application/json"
 
     def holds_for(self, path: str) -> bool:
@@ -206,12 +209,37 @@ def standard(problem: Problem, occasion: Occasion) -> dict[str, Any]:
     }
 
 
-STANDARD = Envelope(("/",), standard)
+_STANDARD_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["success", "error", "request_id", "timestamp", "detail"],
+    "properties": {
+        "success": {"const": False},
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "details"],
+            "properties": {
+                "code": {"type": "string", "examples": ["VALIDATION_ERROR"]},
+                "message": {"type": "string"},
+                "details": {"description": "Depends on the code; for field errors a list of field and message."},
+                "retry_after": {"type": "integer", "description": "Seconds; with RATE_LIMIT_ERROR."},
+            },
+        },
+        "request_id": {"type": "string", "examples": ["req_0123456789abcdef"]},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "detail": {"type": "string", "description": "The same in one string."},
+    },
+}
+STANDARD = Envelope("Error", ("/",), standard, _STANDARD_SCHEMA)
+
+
+def envelope_for(path: str, envelopes: Sequence[Envelope]) -> Envelope:
+    """The first that holds for the path; STANDARD holds for the rest."""
+    return next((envelope for envelope in envelopes if envelope.holds_for(path)), STANDARD)
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """Writes problems in the envelope of their path; the first that holds wins, STANDARD holds for the rest."""
+    """Writes problems in the envelope of their path."""
 
     clock: Clock
     envelopes: Sequence[Envelope] = field(default=())
@@ -222,16 +250,13 @@ class Renderer:
         if problem.status >= 500 and problem is not error:
             known = isinstance(error, Failure) and error.retryable
             _LOG.error("%s %s failed: %s", occasion.request_id, connection.url.path, error, exc_info=not known)
-        envelope = self._envelope(connection.url.path)
+        envelope = envelope_for(connection.url.path, self.envelopes)
         body = envelope.body(problem, occasion)
         return Json(body, problem.status, headers=problem.headers, media_type=envelope.media_type)
 
     async def handle(self, connection: HTTPConnection, error: Exception) -> Json:
         """The same, as Starlette calls exception handlers."""
         return self.render(connection, error)
-
-    def _envelope(self, path: str) -> Envelope:
-        return next((envelope for envelope in self.envelopes if envelope.holds_for(path)), STANDARD)
 
 
 def request_id_of(connection: HTTPConnection) -> str:

@@ -12,17 +12,16 @@ HEAD_SECONDS = 15.0
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Ends a connection whose request line and headers are larger than HEAD_BYTES (431), or not complete
-    HEAD_SECONDS after the connection opened or the head began (RFC 6585, 5; the slow-loris attack).
-
-    Before a request has begun on a kept connection, uvicorn's own keep-alive time holds.
+    """Ends a connection whose request line and headers are larger than HEAD_BYTES (431, RFC 6585, 5), or that
+    dallies for HEAD_SECONDS: with a head (slow loris), with the rest of a body that is answered already, or with
+    stray bytes between requests. While nothing at all is sent, uvicorn's own keep-alive time holds.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
         self._head_size = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -34,6 +33,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._dallies() and self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
         if not self._in_head:
             return
         self._head_size += len(data)
@@ -52,15 +53,19 @@ class BoundedHttp(HttpToolsProtocol):
     def _begin_head(self) -> None:
         self._end_head()
         self._in_head = True
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def _end_head(self) -> None:
         self._in_head = False
         self._head_size = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _give_up(self) -> None:
-        if self._in_head and not self.transport.is_closing():
+        self._timer = None
+        if self._dallies() and not self.transport.is_closing():
             self.transport.close()
+
+    def _dallies(self) -> bool:
+        return self._in_head or (self.cycle is not None and self.cycle.response_complete)

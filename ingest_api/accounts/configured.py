@@ -18,7 +18,8 @@ _LOG = logging.getLogger("thalweg.api")
 
 
 class ConfiguredAccounts:
-    """The settings' answer to principal.Accounts. It is a part: `start` hashes the password before anyone asks."""
+    """The settings' answer to principal.Accounts. It is a part: `start` hashes the password before anyone asks,
+    and once stopped it does not start again."""
 
     name = "accounts"
 
@@ -40,7 +41,6 @@ class ConfiguredAccounts:
 
     async def start(self) -> None:
         self._hash = await self._passwords.hash(self._password)
-        self._password = ""
         if self._development:
             _LOG.warning(
                 "DEVELOPMENT ADMIN IS ON: anyone on this machine can log in as admin / %s. "
@@ -51,7 +51,7 @@ class ConfiguredAccounts:
             _LOG.info("THALWEG_JWT_SECRETS is not set: tokens hold for this process alone and end with it")
 
     async def stop(self) -> None:
-        self._hash = None
+        self._passwords.close()
 
     async def authenticate_password(self, username: str, password: str, *, local: bool) -> Principal:
         known = username == ADMIN.name and (local or not self._development)

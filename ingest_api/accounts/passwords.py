@@ -40,6 +40,10 @@ class Passwords:
         """In the PHC string format. Raises Overloaded."""
         return await self._aside(lambda: _HASHER.hash(password))
 
+    def close(self) -> None:
+        """Takes no more work; what runs is finished."""
+        self._pool.shutdown(wait=False)
+
     async def _aside(self, work: Callable[[], T]) -> T:
         if self._asked >= self._waiting:
             raise Overloaded("too many passwords are being checked", retry_after=5)

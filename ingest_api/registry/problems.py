@@ -49,4 +49,13 @@ def write(problem: Problem, occasion: Occasion) -> dict[str, Any]:
     return {"error_code": number, "message": problem.detail}
 
 
-ENVELOPE = Envelope(("/subjects", "/schemas", "/config", "/mode"), write, MEDIA_TYPE)
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["error_code", "message"],
+    "properties": {
+        "error_code": {"type": "integer", "examples": [40401]},
+        "message": {"type": "string"},
+    },
+}
+
+ENVELOPE = Envelope("RegistryError", ("/subjects", "/schemas", "/config", "/mode"), write, _SCHEMA, MEDIA_TYPE)

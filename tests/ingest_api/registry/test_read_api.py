@@ -1,0 +1,175 @@
+"""The Schema Registry read API, asked by Confluent's own client over a real socket, and by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from ingest_api.app import create_app
+from ingest_api.registry.problems import MEDIA_TYPE
+from ingest_api.wiring import wire
+from schemas.clustering.points import PointsObserved
+from schemas.codec import Codec
+from schemas.registry import checked_in
+from tests.doubles.door import app_with, client_of, served, settings_with
+
+SUBJECT = "points.observed.v1-value"
+VALUE = SerializationContext("points.observed.v1", MessageField.VALUE)
+TEXT = checked_in().named("points.observed.v1").text
+OBSERVED = datetime(2025, 1, 15, 10, 30, 0, 123456, UTC)
+POINTS: dict[str, Any] = {
+    "stream": "default",
+    "batch_id": "b1",
+    "source": None,
+    "observed_at": OBSERVED,
+    "action": "LEARN",
+    "dimension": 3,
+    "config": None,
+    "metadata": {"sensor": "7"},
+    "values": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+}
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[SchemaRegistryClient]:
+    settings = settings_with()
+    async with served(create_app(settings, wire(settings)), settings) as (host, port):
+        client = SchemaRegistryClient({"url": f"http://{host}:{port}"})
+        yield client
+        await asyncio.to_thread(client.__exit__, None, None, None)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app_with()) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"auto.register.schemas": False}, {"auto.register.schemas": False, "use.latest.version": True}],
+    ids=["the schema looked up", "the latest version"],
+)
+async def test_what_confluents_serializer_writes_the_codec_reads(
+    registry: SchemaRegistryClient, settings: dict[str, Any]
+) -> None:
+    raw = await asyncio.to_thread(lambda: AvroSerializer(registry, TEXT, conf=settings)(POINTS, VALUE))
+    points = Codec().decode(raw, PointsObserved)
+    assert points.stream == "default"
+    assert points.batch_id == "b1"
+    assert points.observed_at == int(OBSERVED.timestamp() * 1_000_000)
+    np.testing.assert_array_equal(points.values, POINTS["values"])
+
+
+async def test_what_the_codec_writes_confluents_deserializer_reads(registry: SchemaRegistryClient) -> None:
+    raw = await asyncio.to_thread(
+        lambda: AvroSerializer(registry, TEXT, conf={"auto.register.schemas": False})(POINTS, VALUE)
+    )
+    ours = Codec().encode(Codec().decode(raw, PointsObserved))
+    read = await asyncio.to_thread(lambda: AvroDeserializer(registry)(ours, VALUE))
+    assert read == POINTS
+
+
+async def test_a_serializer_that_registers_the_same_schema_gets_its_id(registry: SchemaRegistryClient) -> None:
+    raw = await asyncio.to_thread(lambda: AvroSerializer(registry, TEXT)(POINTS, VALUE))
+    assert Codec().decode(raw, PointsObserved).dimension == 3
+
+
+async def test_a_schema_without_docs_and_logical_types_is_still_the_same_schema(
+    registry: SchemaRegistryClient,
+) -> None:
+    bare = json.loads(TEXT)
+    del bare["doc"]
+    for field in bare["fields"]:
+        field.pop("doc", None)
+    found = await asyncio.to_thread(registry.lookup_schema, SUBJECT, Schema(json.dumps(bare), "AVRO"))
+    assert (found.schema_id, found.version) == (1, 1)
+
+
+async def test_another_schema_is_refused_with_confluents_number(registry: SchemaRegistryClient) -> None:
+    foreign = Schema('{"type": "record", "name": "Other", "fields": []}', "AVRO")
+    with pytest.raises(SchemaRegistryError) as lookup:
+        await asyncio.to_thread(registry.lookup_schema, SUBJECT, foreign)
+    with pytest.raises(SchemaRegistryError) as registering:
+        await asyncio.to_thread(registry.register_schema, SUBJECT, foreign)
+    assert (lookup.value.http_status_code, lookup.value.error_code) == (404, 40403)
+    assert (registering.value.http_status_code, registering.value.error_code) == (422, 42205)
+    assert "read-only" in registering.value.error_message
+
+
+async def test_the_client_reads_everything_there_is(registry: SchemaRegistryClient) -> None:
+    held = checked_in()
+    assert await asyncio.to_thread(registry.get_subjects) == list(held.subjects)
+    for subject, ids in held.subjects.items():
+        assert await asyncio.to_thread(registry.get_versions, subject) == list(range(1, len(ids) + 1))
+        latest = await asyncio.to_thread(registry.get_latest_version, subject)
+        assert (latest.schema_id, latest.schema.schema_str) == (ids[-1], held.schemas[ids[-1]].text)
+        by_id = await asyncio.to_thread(registry.get_schema, ids[-1], subject)
+        assert by_id.schema_str == latest.schema.schema_str
+        versions = await asyncio.to_thread(registry.get_schema_versions, ids[-1])
+        assert [(each.subject, each.version) for each in versions] == held.subjects_of(ids[-1])
+    assert (await asyncio.to_thread(registry.get_config)).compatibility_level == "BACKWARD_TRANSITIVE"
+    assert (await asyncio.to_thread(registry.get_global_mode)) == "READONLY"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "number"),
+    [
+        ("/subjects/none/versions", 404, 40401),
+        ("/subjects/none/versions/1", 404, 40401),
+        (f"/subjects/{SUBJECT}/versions/2", 404, 40402),
+        (f"/subjects/{SUBJECT}/versions/0", 422, 42202),
+        (f"/subjects/{SUBJECT}/versions/first", 422, 42202),
+        (f"/subjects/{SUBJECT}/versions/²", 422, 42202),
+        ("/schemas/ids/99", 404, 40403),
+        ("/schemas/ids/99/subjects", 404, 40403),
+        ("/schemas/ids/one/schema", 404, 40403),
+        ("/config/none", 404, 40401),
+        ("/schemas/nothing", 404, 404),
+    ],
+)
+async def test_what_is_not_there_is_said_in_confluents_numbers(
+    http: httpx.AsyncClient, path: str, status: int, number: int
+) -> None:
+    answer = await http.get(path)
+    assert (answer.status_code, answer.json()["error_code"]) == (status, number)
+    assert answer.headers["Content-Type"] == MEDIA_TYPE
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "number"),
+    [
+        (b"{", 400, 400),
+        (b"{}", 422, 422),
+        (b'{"schema": "no json"}', 422, 42201),
+        (b'{"schema": "{\\"type\\": \\"nonsense\\"}"}', 422, 42201),
+        (b'{"schema": "[]"}', 404, 40403),
+        (b'{"schema": "3"}', 422, 42201),
+        (b'{"schema": "\\"string\\"", "schemaType": "PROTOBUF"}', 404, 40403),
+    ],
+)
+async def test_a_lookup_of_nonsense_is_refused(http: httpx.AsyncClient, body: bytes, status: int, number: int) -> None:
+    answer = await http.post(f"/subjects/{SUBJECT}", content=body, headers={"Content-Type": MEDIA_TYPE})
+    assert (answer.status_code, answer.json()["error_code"]) == (status, number), answer.text
+
+
+async def test_the_schema_alone_is_plain_avro(http: httpx.AsyncClient) -> None:
+    by_version = await http.get(f"/subjects/{SUBJECT}/versions/latest/schema")
+    by_id = await http.get("/schemas/ids/1/schema")
+    assert by_version.json() == by_id.json() == json.loads(TEXT)
+
+
+async def test_subjects_are_found_by_prefix(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/subjects", params={"subjectPrefix": "drift."})
+    assert answer.json() == ["drift.detected.v1-value"]
