@@ -1,0 +1,1 @@
+"""The clustering street: what is done to a stream of points."""

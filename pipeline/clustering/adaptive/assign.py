@@ -1,0 +1,176 @@
+"""One point finds its group, or founds one."""
+
+from __future__ import annotations
+
+import math
+
+from pipeline.clustering.adaptive.distance import FAR, Vector, compiled, follow, nearest
+from pipeline.clustering.adaptive.state import CANDIDATE, CANDIDATES, FREE, PROMOTED, RESERVOIR, Rules, State
+
+RECENT = 1.0 / 256.0
+"""Decay per point of the recent window, over which outliers are counted."""
+TRAFFIC = 1.0 / 64.0
+"""Decay per point of the window over which each cluster's traffic is counted."""
+_LEAST_WEIGHT = 2.0
+_SHARE = 0.1
+"""A cluster needs this part of an even share of the mass: mass / max_clusters."""
+_SLOW = 0.1
+"""The anchor's rate, as a part of the centre's."""
+
+
+@compiled
+def reach_of(radius: float, threshold: float) -> float:
+    """R^2 = rho^2 (1/theta^2 - 1): the squared distance up to which similarity 1/sqrt(1 + (delta/rho)^2) >= theta."""
+    return float(radius * radius * max(1.0 / (threshold * threshold) - 1.0, 1e-12))
+
+
+@compiled
+def effective_threshold(threshold: float, ease: float) -> float:
+    """theta: the configured threshold, eased, never below 0.1."""
+    return float(max(0.1, threshold * ease))
+
+
+@compiled
+def slack_of(learning_rate: float) -> float:
+    """lr / (2 - lr): the variance of an exponentially weighted mean, in units of its points' variance."""
+    return float(learning_rate / (2.0 - learning_rate))
+
+
+@compiled
+def promotion_weight(mass: float, max_clusters: int) -> float:
+    """max(2, 0.1 mass / max_clusters): the decayed members a candidate needs to become a cluster."""
+    return float(max(_LEAST_WEIGHT, _SHARE * mass / max_clusters))
+
+
+@compiled
+def decay_to(t: int, s: int, state: State, rules: Rules) -> None:
+    """Bring the weight of slot s up to point t: it halves every half-life."""
+    slots = state.slots
+    if slots.decayed[s] < t:
+        slots.weight[s] *= math.exp(-rules.decay * (t - slots.decayed[s]))
+        slots.decayed[s] = t
+
+
+@compiled
+def assign(x: Vector, t: int, state: State, rules: Rules) -> tuple[int, float]:
+    """Put point number t into the nearest group that accepts it, or into a new one.
+
+    Accepts: delta^2 <= rho^2 (1/theta^2 - 1)(1 + max(1/n_k, lr/(2 - lr))). Returns the slot, and how the point fits it:
+    delta^2 over the group's own slow dispersion, or -1 where the group is no promoted cluster or too young to say.
+    """
+    totals = state.totals[0]
+    reach = reach_of(totals["radius"], effective_threshold(rules.threshold, totals["ease"]))
+    slack = slack_of(rules.learning_rate)
+    s, square = nearest(x, state.slots, totals["used"], state.scale.precision, reach, slack)
+    totals["mass"] = totals["mass"] * (1.0 - rules.decay) + 1.0
+    totals["recent"] = totals["recent"] * (1.0 - RECENT) + 1.0
+    totals["recent_outliers"] *= 1.0 - RECENT
+    fit = -1.0
+    if s >= 0:
+        if state.slots.kind[s] == PROMOTED and state.slots.members[s] >= 8.0:
+            fit = square / max(state.slots.spread[s], 1e-12)
+        _join(x, t, s, square, state, rules)
+        if state.slots.kind[s] == CANDIDATE:
+            _promote(t, s, state, rules)
+    else:
+        s = _found(x, t, state, rules)
+    placed = state.slots.kind[s] == PROMOTED
+    if not placed:
+        state.slots.unplaced[s] += 1
+        state.slots.recent_unplaced[s] += 1.0
+        totals["outliers"] += 1
+        totals["recent_outliers"] += 1.0
+    totals["strangers"] += max(1.0 / t, 0.01) * ((0.0 if placed else 1.0) - totals["strangers"])
+    return s, fit
+
+
+@compiled
+def _join(x: Vector, t: int, s: int, square: float, state: State, rules: Rules) -> None:
+    """Let x move group s.
+
+    center += max(1/n, lr pace)(x - center), at most by half; the anchor at max(1/n, lr/10); dispersion at max(1/n, lr)
+    towards delta^2 (1 - rate), spread likewise at max(1/n, lr/10).
+    """
+    slots = state.slots
+    decay_to(t, s, state, rules)
+    idle = t - slots.touched[s]
+    slots.traffic[s] = slots.traffic[s] * math.exp(-TRAFFIC * idle) + 1.0
+    slots.recent_unplaced[s] *= math.exp(-RECENT * idle)
+    slots.weight[s] += 1.0
+    slots.members[s] += 1.0
+    slots.touched[s] = t
+    least = 1.0 / slots.members[s]
+    rate = min(0.5, max(least, rules.learning_rate * state.totals[0]["pace"]))
+    follow(slots.center[s], x, rate)
+    follow(slots.anchor[s], x, max(least, _SLOW * rules.learning_rate))
+    if slots.members[s] > 2.0:
+        inner = square * (1.0 - rate)
+        slots.dispersion[s] += max(least, rules.learning_rate) * (inner - slots.dispersion[s])
+        slots.spread[s] += max(least, _SLOW * rules.learning_rate) * (inner - slots.spread[s])
+    else:
+        slots.dispersion[s] = 0.5 * square
+        slots.spread[s] = 0.5 * square
+
+
+@compiled
+def _promote(t: int, s: int, state: State, rules: Rules) -> None:
+    """Make a cluster of candidate s when it is heavy enough and there is room.
+
+    At the cap it takes the place of the lightest cluster if it outweighs it, and that one is on probation again. What
+    its members counted as outliers is taken back.
+    """
+    slots, totals = state.slots, state.totals[0]
+    if slots.weight[s] < promotion_weight(totals["mass"], rules.max_clusters) - 1e-3:
+        return
+    active, lightest, least = 0, -1, FAR
+    for q in range(totals["used"]):
+        if slots.kind[q] == PROMOTED:
+            active += 1
+            decay_to(t, q, state, rules)
+            if slots.weight[q] < least:
+                lightest, least = q, slots.weight[q]
+    if active == rules.max_clusters and slots.weight[s] > least:
+        slots.kind[lightest] = CANDIDATE
+        active -= 1
+        totals["churn"] += 1.0
+    if active >= rules.max_clusters:
+        return
+    slots.kind[s] = PROMOTED
+    if slots.identity[s] == 0:
+        totals["ids"] += 1
+        slots.identity[s] = totals["ids"]
+    totals["outliers"] -= slots.unplaced[s]
+    totals["recent_outliers"] = max(0.0, totals["recent_outliers"] - slots.recent_unplaced[s])
+    slots.unplaced[s] = 0
+    slots.recent_unplaced[s] = 0.0
+    if t > RESERVOIR:
+        totals["churn"] += 1.0
+
+
+@compiled
+def _found(x: Vector, t: int, state: State, rules: Rules) -> int:
+    """Open a candidate at x: in the lowest free slot, or in place of the stalest, lightest candidate."""
+    slots, totals = state.slots, state.totals[0]
+    free, faintest, least, candidates = -1, -1, FAR, 0
+    for q in range(totals["used"]):
+        if slots.kind[q] == FREE:
+            if free < 0:
+                free = q
+        elif slots.kind[q] == CANDIDATE:
+            candidates += 1
+            presence = slots.weight[q] * math.exp(-20.0 * rules.decay * (t - slots.touched[q]))
+            if presence < least:
+                faintest, least = q, presence
+    if free < 0 and totals["used"] < slots.kind.size:
+        free = totals["used"]
+        totals["used"] += 1
+    s = faintest if free < 0 or candidates >= CANDIDATES else free
+    totals["serials"] += 1
+    slots.kind[s], slots.identity[s], slots.serial[s] = CANDIDATE, 0, totals["serials"]
+    slots.weight[s], slots.members[s], slots.traffic[s] = 1.0, 1.0, 1.0
+    slots.dispersion[s], slots.spread[s] = 0.0, 0.0
+    slots.unplaced[s], slots.recent_unplaced[s] = 0, 0.0
+    slots.founded[s], slots.touched[s], slots.decayed[s] = t, t, t
+    slots.center[s, :] = x
+    slots.anchor[s, :] = x
+    return s

@@ -1,0 +1,183 @@
+"""The arithmetic of the hot path, in two bodies each: numpy for the interpreter, loops for the compiler.
+
+The first body is the definition; the second, registered with numba's `overload`, is what compiled code runs. The loops
+sum in a fixed order, in eight strands, so that vector units are used without leave to reassociate: the same points
+give the same bits on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.extending import overload, register_jitable
+from numpy.typing import NDArray
+
+from pipeline.clustering.adaptive.state import FREE, PROMOTED, Scale, Slots
+
+Vector = NDArray[np.float64]
+FAR = 1e300
+"""Further than any distance."""
+DEAD = 1e-20
+"""A variance below this part of the squared mean is what rounding leaves of none."""
+_BLOCK = 256
+"""Dimensions summed between two looks at the limit."""
+OPTIONS: Any = {"error_model": "numpy"}
+compiled = register_jitable(**OPTIONS)
+"""Marks a function that runs as it is in the interpreter, and is compiled when compiled code calls it."""
+
+
+def looped(definition: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Marks what compiled code runs for `definition`. (Not strict: numba would compare annotations, not only names.)"""
+    body: Callable[[Callable[..., Any]], Callable[..., Any]] = overload(definition, jit_options=OPTIONS, strict=False)
+    return body
+
+
+def squared_distance(x: Vector, y: Vector, precision: Vector, limit: float) -> float:
+    """delta^2 = sum_j precision_j (x_j - y_j)^2, precision_j = relevance_j / (D s_j^2).
+
+    s_j is the stream's running deviation, so that delta = 1 means one standard deviation of the stream in any dimension
+    and unit. Exact when the result is <= `limit`; else anything above `limit` may come back.
+    """
+    difference = x - y
+    return float(np.dot(precision * difference, difference))
+
+
+@compiled
+def _strands(x: Vector, y: Vector, precision: Vector, start: int, end: int) -> float:
+    a = b = c = d = e = f = g = h = 0.0
+    j = start
+    while j + 8 <= end:
+        a += precision[j] * (x[j] - y[j]) * (x[j] - y[j])
+        b += precision[j + 1] * (x[j + 1] - y[j + 1]) * (x[j + 1] - y[j + 1])
+        c += precision[j + 2] * (x[j + 2] - y[j + 2]) * (x[j + 2] - y[j + 2])
+        d += precision[j + 3] * (x[j + 3] - y[j + 3]) * (x[j + 3] - y[j + 3])
+        e += precision[j + 4] * (x[j + 4] - y[j + 4]) * (x[j + 4] - y[j + 4])
+        f += precision[j + 5] * (x[j + 5] - y[j + 5]) * (x[j + 5] - y[j + 5])
+        g += precision[j + 6] * (x[j + 6] - y[j + 6]) * (x[j + 6] - y[j + 6])
+        h += precision[j + 7] * (x[j + 7] - y[j + 7]) * (x[j + 7] - y[j + 7])
+        j += 8
+    total = ((a + e) + (c + g)) + ((b + f) + (d + h))
+    while j < end:
+        total += precision[j] * (x[j] - y[j]) * (x[j] - y[j])
+        j += 1
+    return total
+
+
+@looped(squared_distance)
+def _squared_distance(x: Any, y: Any, precision: Any, limit: Any) -> Any:
+    def loops(x: Vector, y: Vector, precision: Vector, limit: float) -> float:
+        total = 0.0
+        start = 0
+        while start < x.size and total <= limit:
+            end = min(x.size, start + _BLOCK)
+            total += _strands(x, y, precision, start, end)
+            start = end
+        return total
+
+    return loops
+
+
+def nearest(
+    x: Vector, slots: Slots, used: int, precision: Vector, reach: float, least_slack: float
+) -> tuple[int, float]:
+    """The nearest group that accepts `x`: its slot and delta^2; (-1, FAR) when none does.
+
+    Group k accepts when delta^2 <= reach (1 + max(1/n_k, least_slack)): a young centre is uncertain, and an old one
+    keeps the uncertainty of its learning rate. Ties go to the lower slot.
+    """
+    rows = np.flatnonzero(slots.kind[:used] != FREE)
+    if not len(rows):
+        return -1, FAR
+    difference = slots.center[rows] - x
+    squares = (difference * difference) @ precision
+    accepting = squares <= reach * (1.0 + np.maximum(1.0 / slots.members[rows], least_slack))
+    if not accepting.any():
+        return -1, FAR
+    best = int(np.where(accepting, squares, np.inf).argmin())
+    return int(rows[best]), float(squares[best])
+
+
+@looped(nearest)
+def _nearest(x: Any, slots: Any, used: Any, precision: Any, reach: Any, least_slack: Any) -> Any:
+    def loops(
+        x: Vector, slots: Slots, used: int, precision: Vector, reach: float, least_slack: float
+    ) -> tuple[int, float]:
+        best, slot = FAR, -1
+        for s in range(used):
+            if slots.kind[s] == FREE:
+                continue
+            limit = reach * (1.0 + max(1.0 / slots.members[s], least_slack))
+            square = squared_distance(x, slots.center[s], precision, min(limit, best))
+            if square <= limit and square < best:
+                best, slot = square, s
+        return slot, best
+
+    return loops
+
+
+def nearest_promoted(x: Vector, slots: Slots, used: int, precision: Vector) -> tuple[int, float]:
+    """The nearest promoted cluster: its slot and delta^2; (-1, FAR) when there is none. Ties go to the lower slot."""
+    rows = np.flatnonzero(slots.kind[:used] == PROMOTED)
+    if not len(rows):
+        return -1, FAR
+    difference = slots.center[rows] - x
+    squares = (difference * difference) @ precision
+    best = int(squares.argmin())
+    return int(rows[best]), float(squares[best])
+
+
+@looped(nearest_promoted)
+def _nearest_promoted(x: Any, slots: Any, used: Any, precision: Any) -> Any:
+    def loops(x: Vector, slots: Slots, used: int, precision: Vector) -> tuple[int, float]:
+        best, slot = FAR, -1
+        for s in range(used):
+            if slots.kind[s] == PROMOTED:
+                square = squared_distance(x, slots.center[s], precision, best)
+                if square < best or slot < 0:
+                    best, slot = square, s
+        return slot, best
+
+    return loops
+
+
+def follow(center: Vector, x: Vector, rate: float) -> None:
+    """Move `center` by `rate` of the way to `x`, in place."""
+    center += rate * (x - center)
+
+
+@looped(follow)
+def _follow(center: Any, x: Any, rate: Any) -> Any:
+    def loops(center: Vector, x: Vector, rate: float) -> None:
+        for j in range(center.size):
+            center[j] += rate * (x[j] - center[j])
+
+    return loops
+
+
+def track(x: Vector, scale: Scale, rate: float, reach: float) -> None:
+    """Update running mean and variance by one point, in place.
+
+    d = clip(x - mean, -reach s, +reach s); mean += rate d; variance = (1 - rate)(variance + rate d^2).
+    A dimension that has been constant so far (s <= 1e-10 |mean|) is not clipped, or it could never come to life.
+    """
+    limit = np.where(scale.variance <= DEAD * scale.mean * scale.mean, FAR, reach * np.sqrt(scale.variance))
+    difference = np.clip(x - scale.mean, -limit, limit)
+    np.add(scale.mean, rate * difference, out=scale.mean)
+    np.multiply(1.0 - rate, scale.variance + rate * difference * difference, out=scale.variance)
+
+
+@looped(track)
+def _track(x: Any, scale: Any, rate: Any, reach: Any) -> Any:
+    def loops(x: Vector, scale: Scale, rate: float, reach: float) -> None:
+        for j in range(x.size):
+            mean, variance = scale.mean[j], scale.variance[j]
+            difference = x[j] - mean
+            if variance > DEAD * mean * mean:
+                limit = reach * np.sqrt(variance)
+                difference = min(limit, max(-limit, difference))
+            scale.mean[j] = mean + rate * difference
+            scale.variance[j] = (1.0 - rate) * (variance + rate * difference * difference)
+
+    return loops

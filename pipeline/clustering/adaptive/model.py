@@ -1,0 +1,167 @@
+"""The adaptive learner: the contract on top of state and kernel."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.clustering.adaptive import figures, snapshot
+from pipeline.clustering.adaptive.assign import effective_threshold, reach_of
+from pipeline.clustering.adaptive.engine import engine
+from pipeline.clustering.adaptive.state import SIGNALS, Alarms, Rules, State, Trace, alarms, empty, grown
+from pipeline.learning.checkpoint import SnapshotError, pack, unpack
+from pipeline.learning.learner import AS_CONFIGURED, Cluster, Drift, Judgement, Override, Status
+
+NAME = "adaptive"
+GREATEST = 1e150
+"""Coordinates are clipped to +-this, so that their squares are finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveSettings:
+    """Settings of one adaptive learner. Raises ValueError where one is out of range."""
+
+    threshold: float = 0.71
+    """Similarity 1/sqrt(1 + (delta/rho)^2) a point needs to join a cluster, 0.1..1; .71 means within the natural
+    radius rho."""
+    max_clusters: int = 30
+    """1..100."""
+    learning_rate: float = 0.05
+    """Rate at which an old centre follows its points, 0.01..0.2."""
+    half_life: float = 5000.0
+    """Points after which a member counts for half, at least 100."""
+    engine: str = "numba"
+    """`numba` or `numpy`: how the same definition is run."""
+
+    def __post_init__(self) -> None:
+        check_range("threshold", self.threshold, 0.1, 1.0)
+        check_range("max_clusters", self.max_clusters, 1, 100)
+        check_range("learning_rate", self.learning_rate, 0.01, 0.2)
+        check_range("half_life", self.half_life, 100.0, 1e9)
+        if isinstance(self.max_clusters, bool) or int(self.max_clusters) != self.max_clusters:
+            raise ValueError(f"max_clusters must be a whole number, not {self.max_clusters!r}")
+        engine(self.engine)
+
+
+def check_range(name: str, value: float, least: float, greatest: float) -> None:
+    """Raises ValueError unless `value` is a number from `least` to `greatest`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= greatest:
+        raise ValueError(f"{name} must be a number from {least:g} to {greatest:g}, not {value!r}")
+
+
+class AdaptiveLearner:
+    """Clusters of one stream (`pipeline.learning.learner.Learner`).
+
+    A point joins the nearest cluster within an acceptance radius learned from the stream (`assign`, `radius`), measured
+    in running standard deviations (`scale`); else it founds a candidate, which becomes a cluster when heavy enough.
+    Clusters follow their points, merge and expire by count (`maintain`); abrupt change is told (`drift`). `outliers` of
+    the status are the points whose group was never promoted: counted when they arrive, taken back at promotion, so that
+    the figure does not depend on batches. Memory is O((max_clusters + 16 + 128) D).
+    """
+
+    def __init__(self, dimension: int, settings: AdaptiveSettings | None = None) -> None:
+        if dimension < 1:
+            raise ValueError(f"a point has at least one dimension, not {dimension}")
+        self._settings = settings or AdaptiveSettings()
+        self._engine = engine(self._settings.engine)
+        self._state = empty(dimension, self._settings.max_clusters)
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def dimension(self) -> int:
+        return self._state.scale.mean.size
+
+    @property
+    def settings(self) -> AdaptiveSettings:
+        return self._settings
+
+    def learn(self, points: NDArray[np.float64], override: Override = AS_CONFIGURED) -> Judgement:
+        """See `Learner.learn`. Raises ValueError also for an override out of its range."""
+        points = self._checked(points)
+        rules = self._rules(override)
+        self._state = grown(self._state, rules.max_clusters)
+        n = len(points)
+        trace, found = Trace(np.zeros(n, np.int64), np.zeros(n, np.int64)), alarms(n)
+        labels, similarities = np.empty(n, np.int64), np.empty(n)
+        with np.errstate(all="ignore"):
+            self._engine.learn(points, self._state, rules, trace, found)
+            self._engine.settle(points, self._state, trace, labels, similarities)
+        return Judgement(labels, similarities, _drifts(found))
+
+    def judge(self, points: NDArray[np.float64]) -> Judgement:
+        points = self._checked(points)
+        totals = self._state.totals[0]
+        threshold = effective_threshold(self._settings.threshold, float(totals["ease"]))
+        labels, similarities = np.empty(len(points), np.int64), np.empty(len(points))
+        with np.errstate(all="ignore"):
+            reach = reach_of(float(totals["radius"]), threshold)
+            self._engine.judge(points, self._state, reach, labels, similarities)
+        return Judgement(labels, similarities)
+
+    def clusters(self) -> Sequence[Cluster]:
+        return figures.clusters(self._state, self._rules(AS_CONFIGURED))
+
+    def status(self) -> Status:
+        return figures.status(self._state, self._rules(AS_CONFIGURED))
+
+    def snapshot(self) -> bytes:
+        return pack(NAME, snapshot.encode(self._state, dataclasses.asdict(self._settings)))
+
+    @classmethod
+    def restore(cls, data: bytes) -> AdaptiveLearner:
+        """The learner that `snapshot` was taken of. Raises SnapshotError when `data` is not such a snapshot."""
+        name, payload = unpack(data)
+        if name != NAME:
+            raise SnapshotError(f"this is a snapshot of {name!r}, not of the adaptive learner")
+        state, settings = snapshot.decode(payload)
+        try:
+            known = AdaptiveSettings(**settings)
+        except (TypeError, ValueError) as error:
+            raise SnapshotError(f"the adaptive learner's snapshot holds impossible settings: {error}") from error
+        return cls._from(state, known)
+
+    @classmethod
+    def _from(cls, state: State, settings: AdaptiveSettings) -> AdaptiveLearner:
+        learner = cls(1, settings)
+        learner._state = grown(state, settings.max_clusters)
+        return learner
+
+    def _rules(self, override: Override) -> Rules:
+        asked: dict[str, Any] = {
+            field.name: getattr(override, field.name)
+            for field in dataclasses.fields(override)
+            if getattr(override, field.name) is not None
+        }
+        own = dataclasses.replace(self._settings, **asked) if asked else self._settings
+        return Rules(float(own.threshold), int(own.max_clusters), float(own.learning_rate), math.log(2) / own.half_life)
+
+    def _checked(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        if points.ndim != 2 or points.shape[1] != self.dimension:
+            raise ValueError(f"points must be (n, {self.dimension}), not {points.shape}")
+        # read-only or unaligned views are copied: each would be another type to the compiler
+        points = np.require(points, np.float64, ["C", "A", "W"])
+        if points.size and max(points.max(), -points.min()) > GREATEST:
+            points = np.clip(points, -GREATEST, GREATEST)
+        return points
+
+
+def _drifts(found: Alarms) -> tuple[Drift, ...]:
+    return tuple(
+        Drift(
+            at=int(found.at[row]),
+            signal=SIGNALS[found.signal[row]],
+            statistic=float(found.statistic[row]),
+            severity=float(found.severity[row]),
+            affected=tuple(int(identity) for identity in found.affected[row] if identity > 0),
+        )
+        for row in range(int(found.raised[0]))
+    )

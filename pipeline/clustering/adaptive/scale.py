@@ -1,0 +1,44 @@
+"""The stream's own yardstick: a running deviation per dimension, against which all distances are taken."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.clustering.adaptive.distance import FAR, Vector, compiled, track
+from pipeline.clustering.adaptive.state import Rules, State
+
+_WINSORISE_FROM = 32
+_REACH = 4.0
+"""Deviations a point may pull the scale by, after the first points."""
+
+
+@compiled
+def rescale(x: Vector, state: State, rules: Rules) -> None:
+    """Let point number t change mean, variance and, now and then, the precision of the distance.
+
+    Rate max(1/t, decay/2): exact moments first, then a window twice the half-life. From the 33rd point on, a point is
+    winsorised at 4 deviations, so that no outlier swells the scale. The precision is renewed at each of the first 64
+    points and at every 32nd later, so that it costs little in high dimension.
+    """
+    t = state.totals[0]["points"]
+    reach = _REACH if t > _WINSORISE_FROM else FAR
+    track(x, state.scale, max(1.0 / t, 0.5 * rules.decay), reach)
+    if t <= 64 or t % 32 == 0:
+        renew_precision(state)
+
+
+@compiled
+def renew_precision(state: State) -> None:
+    """precision_j = relevance_j / (D (variance_j + prior)).
+
+    The prior is (2^-t a)^2 + 1e-12 v + 1e-24 a^2 + 1e-300, with a the root mean square of the running means and v the
+    mean variance. Its first part takes the stream's magnitude for its deviation while there are too few points to tell,
+    and halves with each; the others keep constant dimensions, and what rounding leaves of them, from weighing all.
+    """
+    scale = state.scale
+    t = state.totals[0]["points"]
+    dimension = scale.mean.size
+    magnitude = np.sqrt(np.sum(scale.mean * scale.mean) / dimension)
+    early = 2.0 ** (-float(t)) if t < 40 else 0.0
+    prior = (early * magnitude) ** 2 + 1e-12 * np.sum(scale.variance) / dimension + 1e-24 * magnitude**2 + 1e-300
+    scale.precision[:] = scale.relevance / (dimension * (scale.variance + prior))

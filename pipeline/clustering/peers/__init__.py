@@ -1,0 +1,1 @@
+"""River's own clusterers, behind the contract of a learner."""
