@@ -66,17 +66,20 @@ def follow(path: Path, pause: Callable[[float], None] = time.sleep) -> Iterator[
     file = path.open("rb")
     file.seek(0, os.SEEK_END)
     rest = b""
-    while True:
-        replaced = _replaced(file, path)  # asked before reading: what came before a rotation is in the old file
-        chunk = file.read()
-        if chunk:
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from map(_text, lines)
-        elif replaced:
-            file.close()
-            file = path.open("rb")
-        else:
-            pause(_POLL_S)
+    try:
+        while True:
+            replaced = _replaced(file, path)  # asked before reading: what came before a rotation is in the old file
+            chunk = file.read()
+            if chunk:
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from map(_text, lines)
+            elif replaced:
+                file.close()
+                file = path.open("rb")
+            else:
+                pause(_POLL_S)
+    finally:
+        file.close()
 
 
 def _replaced(file: BinaryIO, path: Path) -> bool:

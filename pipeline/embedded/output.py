@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 _LONGEST = 16 * 1024
 _REASON_CHARACTERS = 300
+_FRAME = " \t│|"
 
 
 class Lines:
@@ -32,7 +33,7 @@ class Lines:
 def reason_of(code: int, recent: Sequence[str]) -> str:
     """One line: how a process ended, and its last words. A negative code is the signal that ended it."""
     how = f"killed by {_signal_name(-code)}" if code < 0 else f"exit status {code}"
-    said = next((line.strip() for line in reversed(recent) if line.strip()), "")
+    said = next((line.strip(_FRAME) for line in reversed(recent) if any(map(str.isalnum, line))), "")
     return f"{how}: {said[:_REASON_CHARACTERS]}" if said else how
 
 

@@ -20,6 +20,7 @@ from pipeline.embedded.parts import Part
 from pipeline.embedded.runstate import RunState
 
 LOGS = "logs"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Supervisor:
@@ -66,7 +67,7 @@ class Supervisor:
     async def run(self) -> None:
         """Returns when it was told to stop and everything has ended."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, self.stop)
         self._write_state()
         began = time.monotonic()
@@ -82,6 +83,8 @@ class Supervisor:
             self._lifeline.close()
             for log in self._logs:
                 log.close()
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
 
     async def _keep(self, keeper: Keeper) -> None:
         for name in keeper.part.after:

@@ -28,6 +28,8 @@ class Jvm:
             f"-Xmx{self.heap_mib}m",
             # The serial collector: half the memory of G1 at this heap, and no threads that compete for two cores.
             "-XX:+UseSerialGC",
+            # The quick compiler alone: a start takes 4.6 s of CPU instead of 7.9 s, serving records takes no more.
+            "-XX:TieredStopAtLevel=1",
             "-XX:+ExitOnOutOfMemoryError",
             f"-XX:ErrorFile={self.temporary}/jvm-crash-%p.log",
             # No mmapped statistics under /tmp, which a killed JVM would leave there.

@@ -1,0 +1,57 @@
+# Thalweg from a fresh machine: Python 3.11 or later, make and git are all it takes.
+#   make up      run everything here            make test    run every test
+#   make help    the rest
+
+PYTHON ?= $(firstword $(shell for it in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$it -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null && echo $$it; done))
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help up test lint ci bench install install-dev clean
+.DEFAULT_GOAL := help
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+up: install ## install what is needed, then run everything here; ARGS="--api-port 8001" passes flags on
+	@exec $(BIN)/thalweg up $(ARGS)
+
+test: install-dev ## install what is needed, then run the tests; ARGS="tests/flow -k name" passes arguments on
+	$(BIN)/pytest $(ARGS)
+
+lint: install-dev ## style, types and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ci: lint test ## what continuous integration runs
+
+bench: install-dev ## run the benchmarks; each prints a table
+	@for it in bench/*.py; do case $$it in */_*) ;; *) $(BIN)/python $$it $(ARGS) || exit 1;; esac; done
+
+install: $(VENV)/.installed ## the virtual environment, with what running needs
+install-dev: $(VENV)/.installed-dev ## the same, with what testing needs
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "Thalweg needs Python 3.11 to 3.14: none was found as python3, python3.14 … \
+	python3.11. Install one, or name it: make PYTHON=/path/to/python3 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@echo "compiling the clustering kernel"
+	$(BIN)/python -m pipeline.clustering.adaptive
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pipeline.embedded.kafka fetch
+	@touch $@
+
+clean: ## remove what make and the tools made; .thalweg, your data, stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,83 @@
+"""What a run consists of, and what its parts are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.embedded import parts
+from pipeline.embedded.parts import Part, declare, only
+from pipeline.embedded.secrets import Secrets
+from pipeline.embedded.settings import StackSettings
+from pipeline.errors import Misconfigured
+
+SETTINGS = StackSettings(data_dir=Path("data"), workers=3)
+
+
+def _by_name(settings: StackSettings) -> dict[str, Part]:
+    return {part.name: part for part in declare(settings)}
+
+
+def test_a_run_has_every_part() -> None:
+    assert list(_by_name(SETTINGS)) == [
+        "broker",
+        "warehouse",
+        "topics",
+        "tables",
+        "archive",
+        "worker-1",
+        "worker-2",
+        "worker-3",
+        "api",
+    ]
+
+
+def test_what_a_part_waits_for_is_of_a_lower_tier_so_that_it_stops_later() -> None:
+    named = _by_name(SETTINGS)
+    for part in named.values():
+        for name in part.after:
+            assert named[name].tier < part.tier
+
+
+def test_an_ordered_stop_takes_less_than_15_seconds_at_worst() -> None:
+    slowest: dict[int, float] = {}
+    for part in declare(SETTINGS):
+        slowest[part.tier] = max(slowest.get(part.tier, 0), part.grace_s)
+    assert sum(slowest.values()) < 15
+
+
+def test_an_external_kafka_takes_the_brokers_place() -> None:
+    settings = StackSettings(kafka_bootstrap="kafka.example:9092")
+    named = _by_name(settings)
+    assert "broker" not in named
+    assert named["topics"].after == []
+    assert parts.environment(settings, Secrets(), {})["THALWEG_KAFKA_BOOTSTRAP"] == "kafka.example:9092"
+
+
+def test_an_external_warehouse_takes_its_place_and_keeps_its_own_password() -> None:
+    settings = StackSettings(clickhouse_url="https://ch.example")
+    told = parts.environment(settings, Secrets(), {"THALWEG_WAREHOUSE_PASSWORD": "theirs"})
+    assert "warehouse" not in _by_name(settings)
+    assert told["THALWEG_CLICKHOUSE_URL"] == "https://ch.example"
+    assert told["THALWEG_WAREHOUSE_PASSWORD"] == "theirs"
+    assert "THALWEG_ANALYST_PASSWORD" not in told
+
+
+def test_a_secret_the_operator_set_is_kept_and_the_rest_are_made() -> None:
+    made = Secrets()
+    told = parts.environment(SETTINGS, made, {"THALWEG_JWT_SECRETS": "k2:theirs", "TZ": "Europe/Berlin"})
+    assert told["THALWEG_JWT_SECRETS"] == "k2:theirs"
+    assert told["THALWEG_WAREHOUSE_PASSWORD"] == made.warehouse_password
+    assert told["TZ"] == "UTC"
+
+
+def test_a_subset_waits_only_for_what_is_in_it() -> None:
+    chosen = {part.name: part for part in only(declare(SETTINGS), ["worker", "api"])}
+    assert list(chosen) == ["worker-1", "worker-2", "worker-3", "api"]
+    assert chosen["api"].after == []
+
+
+def test_an_unknown_part_is_refused_with_those_there_are() -> None:
+    with pytest.raises(Misconfigured, match=r"no such part: brokr; there are api, archive, broker"):
+        only(declare(SETTINGS), ["brokr"])
