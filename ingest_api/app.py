@@ -19,6 +19,7 @@ from ingest_api import health
 from ingest_api.accounts import routes as accounts
 from ingest_api.auth import public
 from ingest_api.json import Json, encode
+from ingest_api.live import routes as live
 from ingest_api.openapi import document, guard_of, routes_of
 from ingest_api.problems import Envelope, Problem, Renderer
 from ingest_api.registry import routes as registry
@@ -31,6 +32,7 @@ STREETS: tuple[APIRouter, ...] = (
     health.router,
     accounts.router,
     registry.router,
+    live.router,
 )
 """One line a street."""
 

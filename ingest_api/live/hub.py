@@ -1,0 +1,129 @@
+"""From one feed to many subscribers: publishing costs what its listeners cost, and never waits for any."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from ingest_api.live.message import Frame, Outgoing
+from ingest_api.live.subscriber import SHUTDOWN, Subscriber
+from ingest_api.live.subscription import Interest, Interests
+from ingest_api.problems import Busy
+
+_RECORDS_UNTOLD = 50_000
+
+
+class Hub:
+    """Subscribers by what they are interested in. All of it runs in one loop, so nothing here is locked."""
+
+    def __init__(self, max_subscribers: int, max_per_owner: int, heartbeat: float) -> None:
+        self._max, self._max_each, self._heartbeat = max_subscribers, max_per_owner, heartbeat
+        self._admitted: dict[Subscriber, None] = {}
+        self._owners: Counter[str] = Counter()
+        self._listening: dict[Interest, dict[Subscriber, None]] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.draining = False
+        self.published = self.offered = 0
+        self.refused = self.dropped = self.conflated = self.sent_away = 0
+
+    def __len__(self) -> int:
+        return len(self._admitted)
+
+    def admit(self, subscriber: Subscriber) -> None:
+        """Counts a connection; it hears nothing before `listen`. Raises Busy at the bounds."""
+        if self.draining:
+            raise Busy("The server is shutting down; connect again", 1.0)
+        if len(self._admitted) >= self._max:
+            self.refused += 1
+            raise Busy(f"All {self._max} live connections of this server are taken", 5.0)
+        if self._owners[subscriber.owner] >= self._max_each:
+            self.refused += 1
+            raise Busy(f"You hold {self._max_each} live connections already, which is the most one may", 5.0)
+        self._admitted[subscriber] = None
+        self._owners[subscriber.owner] += 1
+        self._empty.clear()
+
+    def listen(self, subscriber: Subscriber) -> None:
+        """From the next published frame on, it gets what it is interested in."""
+        subscriber.listening = True
+        for interest in subscriber.interests:
+            self._listening.setdefault(interest, {})[subscriber] = None
+
+    def change(self, subscriber: Subscriber, interests: Interests) -> None:
+        """Other interests from the next published frame on, or from the end of its replay."""
+        self._unlisten(subscriber)
+        subscriber.interests = interests
+        if subscriber.listening:
+            self.listen(subscriber)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """May be called twice."""
+        if subscriber not in self._admitted:
+            return
+        self._unlisten(subscriber)
+        del self._admitted[subscriber]
+        self._owners[subscriber.owner] -= 1
+        if not self._owners[subscriber.owner]:
+            del self._owners[subscriber.owner]
+        self.dropped += subscriber.backlog.dropped
+        self.conflated += subscriber.backlog.conflated
+        self.sent_away += subscriber.ending is not None and subscriber.ending is not SHUTDOWN
+        if not self._admitted:
+            self._empty.set()
+
+    def publish(self, frames: Sequence[Frame]) -> None:
+        """Queues the frames for whom they concern; each subscriber is woken once."""
+        touched: dict[Subscriber, None] = {}
+        for frame in frames:
+            for subscriber in self._concerned(frame):
+                subscriber.offer(frame)
+                touched[subscriber] = None
+                self.offered += 1
+        self.published += len(frames)
+        for subscriber in touched:
+            subscriber.wake()
+
+    def announce(self, kind: str, notice: Outgoing) -> None:
+        """Tells everyone who listens to a kind, whatever the stream."""
+        for subscriber in self._admitted:
+            if any(kind == each for each, _ in subscriber.interests):
+                subscriber.notices.append(notice)
+                subscriber.wake()
+
+    def tick(self, now: float, records: int) -> None:
+        """Marks a heartbeat for whoever has been silent for too long, or does not know how far the log has come."""
+        for subscriber in self._admitted:
+            if now - subscriber.heard >= self._heartbeat or records - subscriber.told >= _RECORDS_UNTOLD:
+                subscriber.beat = True
+                subscriber.wake()
+
+    async def drain(self, grace: float) -> int:
+        """Sends everybody away and waits up to `grace` seconds. Returns how many are left."""
+        self.draining = True
+        for subscriber in self._admitted:
+            subscriber.end(SHUTDOWN)
+        try:
+            async with asyncio.timeout(grace):
+                await self._empty.wait()
+        except TimeoutError:
+            pass
+        return len(self._admitted)
+
+    def _concerned(self, frame: Frame) -> Iterable[Subscriber]:
+        kind, stream = frame.kind, frame.message.stream
+        of_all = self._listening.get((kind, None))
+        of_one = self._listening.get((kind, stream))
+        if of_all:
+            yield from of_all
+        if of_one:
+            yield from of_one
+
+    def _unlisten(self, subscriber: Subscriber) -> None:
+        for interest in subscriber.interests:
+            listening = self._listening.get(interest)
+            if listening is not None:
+                listening.pop(subscriber, None)
+                if not listening:
+                    del self._listening[interest]

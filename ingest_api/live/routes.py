@@ -1,0 +1,78 @@
+"""`GET /api/v1/events` and `WS /ws/events`: the live topics, to read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query
+from starlette.requests import Request
+from starlette.websockets import WebSocket
+
+from ingest_api.auth import may
+from ingest_api.live.bridge import Live, live_of
+from ingest_api.live.cursor import Cursor, CursorRefused
+from ingest_api.live.follow import Opening
+from ingest_api.live.sse import EventStream
+from ingest_api.live.subscription import interests_in, kinds_of, policy_of, require
+from ingest_api.live.websocket import refuse, serve, welcome
+from ingest_api.principal import Principal
+from ingest_api.problems import FieldError, Problem
+
+READ = "clustering:read"
+router = APIRouter(tags=["live"])
+
+
+@router.get("/api/v1/events", response_class=EventStream, response_model=None)
+async def events(
+    request: Request,
+    principal: Annotated[Principal, Depends(may(READ, query=True))],
+    topics: Annotated[list[str] | None, Query(description="clusters, drift, outliers; all where none is named")] = None,
+    stream: Annotated[list[str] | None, Query(description="Only these streams; repeat it to name several")] = None,
+    policy: Annotated[str, Query(description="conflate, drop_oldest or disconnect")] = "conflate",
+    snapshot: Annotated[bool, Query(description="Begin with the clusters as they are now")] = False,
+    cursor: Annotated[str | None, Query(description="Resume behind this cursor")] = None,
+    last_event_id: Annotated[str | None, Query(description="The same, for EventSource substitutes")] = None,
+    header_id: Annotated[str | None, Header(alias="Last-Event-ID", description="The same, as browsers do")] = None,
+) -> EventStream:
+    """Server-sent events. Each carries an id with which any replica resumes; what is lost is told as a `gap`."""
+    live = live_of(request)
+    kinds = kinds_of(topics or (), live.watches)
+    require(principal, kinds, live.watches)
+    interests = interests_in(kinds, stream or ())
+    chosen = policy_of(policy)
+    # A browser that reconnects sends the header, with the address it began with: the header is the newer.
+    opening = Opening(cursor_in(live, header_id or cursor or last_event_id), snapshot)
+    subscriber = live.subscriber(principal.id, interests, chosen)
+    return EventStream(live, subscriber, opening, request, READ)
+
+
+@router.websocket("/ws/events")
+async def events_socket(websocket: WebSocket) -> None:
+    """The same messages and parameters over WebSocket; what the client sends changes its subscription."""
+    principal = await welcome(websocket, READ)
+    if principal is None:
+        return
+    asked = websocket.query_params
+    try:
+        live = live_of(websocket)
+        kinds = kinds_of(asked.getlist("topics"), live.watches)
+        require(principal, kinds, live.watches)
+        interests = interests_in(kinds, asked.getlist("stream"))
+        policy = policy_of(asked.get("policy", "conflate"))
+        snapshot = asked.get("snapshot", "").lower() in ("1", "true", "yes", "on")
+        opening = Opening(cursor_in(live, asked.get("cursor") or asked.get("last_event_id")), snapshot)
+    except Problem as problem:
+        await refuse(websocket, problem, 1008)
+        return
+    await serve(websocket, principal, None, interests, permission=READ, policy=policy, opening=opening)
+
+
+def cursor_in(live: Live, text: str | None) -> Cursor | None:
+    """Raises Problem 400 for what was not issued here."""
+    if not text:
+        return None
+    try:
+        return live.cursors.read(text)
+    except CursorRefused as error:
+        told = [FieldError("cursor", str(error))]
+        raise Problem(400, "VALIDATION_ERROR", "The cursor cannot be used", told) from None

@@ -1,0 +1,57 @@
+"""Server-sent events (WHATWG HTML, 9.2): what a subscriber follows, as an event stream."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from ingest_api.live.bridge import Live
+from ingest_api.live.credential import keep_checking
+from ingest_api.live.follow import Opening, follow
+from ingest_api.live.subscriber import SLOW, Subscriber
+
+log = logging.getLogger("thalweg.live")
+
+# The library patches uvicorn to cut every stream of the process, for ever, at the first signal any server in it gets.
+# Here streams end by Live.drain, with a farewell, and only those of the server that goes.
+AppStatus.enable_automatic_graceful_drain = False
+
+
+class EventStream(EventSourceResponse):
+    """Follows until the client leaves, the subscriber is sent away, or a write takes too long."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, live: Live, subscriber: Subscriber, opening: Opening, request: Request, permission: str) -> None:
+        super().__init__(
+            _events(live, subscriber, opening),
+            ping=0,  # heartbeats stand in order with the events, since they may carry an id
+            sep="\n",
+            send_timeout=live.settings.write_deadline,
+        )
+        self._live, self._subscriber, self._request, self._permission = live, subscriber, request, permission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        interval = self._live.settings.recheck
+        checking = asyncio.create_task(keep_checking(self._request, self._subscriber, self._permission, interval))
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            self._subscriber.end(SLOW)
+            log.warning("live: %s took no write for %g s and is cut", self._subscriber.id, self.send_timeout or 0)
+        finally:
+            checking.cancel()
+            self._live.hub.leave(self._subscriber)
+
+
+async def _events(live: Live, subscriber: Subscriber, opening: Opening) -> AsyncGenerator[bytes, None]:
+    async with aclosing(follow(live, subscriber, opening)) as batches:
+        async for batch in batches:
+            if batch:
+                yield b"".join([event.sse for event in batch])

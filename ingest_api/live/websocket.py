@@ -1,0 +1,297 @@
+"""The WebSocket transport: one connection, its bounds, its heartbeats and its farewell; streets give it its messages.
+
+A street's endpoint is
+
+    principal = await welcome(websocket, "clustering:write")
+    if principal is not None:
+        await serve(websocket, principal, on_message, interests)
+
+where `on_message(connection, message)` answers with `await connection.send({...})`. A Problem it raises is told to the
+client as an `error` message; anything else it raises closes the connection with 1011.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+from typing import Any
+
+import msgspec
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ingest_api.auth import authenticate
+from ingest_api.json import encode
+from ingest_api.limits import address_key
+from ingest_api.live.backlog import Policy
+from ingest_api.live.bridge import Live, live_of
+from ingest_api.live.credential import keep_checking
+from ingest_api.live.follow import Opening, follow
+from ingest_api.live.origin import origin_allowed
+from ingest_api.live.pace import Pace
+from ingest_api.live.subscriber import FAILED, GONE, IDLE, TOO_LARGE, Subscriber
+from ingest_api.live.subscription import Interests, interests_in, kinds_of, require, with_more, without
+from ingest_api.principal import Principal
+from ingest_api.problems import FieldError, Invalid, Problem
+from ingest_api.wiring import wiring_of
+from pipeline.clock import iso
+
+log = logging.getLogger("thalweg.live")
+_REPLIES = 1000
+_REPLY_BYTES = 4 * 1024 * 1024
+_FAREWELL = 5.0
+
+Json = dict[str, Any]
+
+
+class Gone(Exception):
+    """The client has left: there is nobody to send to."""
+
+
+class Connection:
+    """One client. `send` may be called from any task of the loop; messages leave in order, by one writer."""
+
+    def __init__(self, websocket: WebSocket, principal: Principal, live: Live, subscriber: Subscriber) -> None:
+        self.websocket, self.principal, self.live, self.subscriber = websocket, principal, live, subscriber
+        self._replies: deque[str] = deque()
+        self._reply_bytes = 0
+        self._room = asyncio.Event()
+        self._closed = False
+
+    @property
+    def id(self) -> str:
+        return self.subscriber.id
+
+    async def send(self, message: Mapping[str, Any] | bytes) -> None:
+        """Queues a JSON message; waits while too many others are queued. Raises Gone."""
+        text = (message if isinstance(message, bytes) else encode(message)).decode()
+        while len(self._replies) >= _REPLIES or self._reply_bytes >= _REPLY_BYTES:
+            if self._closed:
+                break
+            self._room.clear()
+            await self._room.wait()
+        if self._closed:
+            raise Gone
+        self._replies.append(text)
+        self._reply_bytes += len(text)
+        self.subscriber.wake()
+
+    async def send_error(self, problem: Problem, **extra: object) -> None:
+        """The documented error message; `extra` names what it belongs to, as `batch_id`. Raises Gone."""
+        await self.send({**error_message(problem, iso(self.live.clock())), **extra})
+
+    async def run(self, on_message: OnMessage | None, opening: Opening, permission: str) -> None:
+        """Until the client leaves or must go."""
+        aside = [
+            asyncio.create_task(self._read(on_message)),
+            asyncio.create_task(keep_checking(self.websocket, self.subscriber, permission, self.live.settings.recheck)),
+        ]
+        try:
+            await self._write(opening)
+        except TimeoutError:
+            log.warning("live: %s took no write for %g s and is cut", self.id, self.live.settings.write_deadline)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._closed = True
+            self._room.set()
+            for task in aside:
+                task.cancel()
+            await asyncio.gather(*aside, return_exceptions=True)
+
+    async def _write(self, opening: Opening) -> None:
+        async with aclosing(follow(self.live, self.subscriber, opening)) as batches:
+            async for batch in batches:
+                if self.subscriber.ending is GONE:
+                    return
+                texts = [*self._taken_replies(), *(event.text for event in batch)]
+                if texts:
+                    await self._put(texts)
+        ending = self.subscriber.ending
+        if ending is not None:
+            async with asyncio.timeout(_FAREWELL):
+                await self.websocket.close(ending.code, ending.reason)
+
+    def _taken_replies(self) -> list[str]:
+        taken = list(self._replies)
+        self._replies.clear()
+        self._reply_bytes = 0
+        self._room.set()
+        return taken
+
+    async def _put(self, texts: list[str]) -> None:
+        async with asyncio.timeout(self.live.settings.write_deadline):
+            for text in texts:
+                await self.websocket.send({"type": "websocket.send", "text": text})
+
+    async def _read(self, on_message: OnMessage | None) -> None:
+        try:
+            await self._read_all(on_message)
+        except WebSocketDisconnect:
+            self.subscriber.end(GONE)
+        except Gone:
+            pass
+        except Exception:
+            log.exception("live: %s: a message could not be handled", self.id)
+            self.subscriber.end(FAILED)
+
+    async def _read_all(self, on_message: OnMessage | None) -> None:
+        loop = asyncio.get_running_loop()
+        settings = self.live.settings
+        pace = Pace(settings.messages_per_second, loop.time())
+        while True:
+            raw = await self._received(settings.idle)
+            if raw is None:
+                continue
+            if len(raw) > settings.max_message_bytes:
+                self.subscriber.end(TOO_LARGE)
+                return
+            try:
+                await self._handle(_parsed(raw), on_message)
+            except Problem as problem:
+                await self.send_error(problem)
+            delay = pace.wait(loop.time())
+            if delay:
+                await asyncio.sleep(delay)
+
+    async def _received(self, idle: float) -> bytes | str | None:
+        """The next message; None after a silence of a client that listens to something."""
+        try:
+            async with asyncio.timeout(idle):
+                event = await self.websocket.receive()
+        except TimeoutError:
+            if not self.subscriber.interests:
+                self.subscriber.end(IDLE)
+            return None
+        if event["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(event.get("code", 1005))
+        text: str | None = event.get("text")
+        raw: bytes | str = event["bytes"] if text is None else text
+        return raw
+
+    async def _handle(self, message: Json, on_message: OnMessage | None) -> None:
+        kind = message.get("type")
+        if kind == "ping":
+            await self.send({"type": "pong", "data": message.get("data"), "timestamp": iso(self.live.clock())})
+        elif kind in ("subscribe", "unsubscribe"):
+            await self._change(message, kind == "subscribe")
+        elif kind != "pong" and on_message is not None:
+            await on_message(self, message)
+        elif kind != "pong":
+            raise Invalid([FieldError("type", "one of ping, pong, subscribe, unsubscribe")])
+
+    async def _change(self, message: Json, more: bool) -> None:
+        kinds = kinds_of(_strings(message, "topics"), self.live.watches)
+        streams = [*_strings(message, "stream"), *_strings(message, "streams")]
+        held = self.subscriber.interests
+        if more:
+            require(self.principal, kinds, self.live.watches)
+            changed = with_more(held, interests_in(kinds, streams))
+        else:
+            changed = without(held, kinds, streams)
+        self.live.hub.change(self.subscriber, changed)
+        topics = sorted({kind for kind, _ in changed})
+        named = sorted({stream for _, stream in changed if stream is not None})
+        told = {"topics": topics, "streams": named}
+        await self.send({"type": "subscribed", "data": told, "timestamp": iso(self.live.clock())})
+
+
+OnMessage = Callable[[Connection, Json], Awaitable[None]]
+
+
+async def welcome(websocket: WebSocket, permission: str) -> Principal | None:
+    """Who knocks, if that one may come in; otherwise the reason is told, the socket closed, and None returned."""
+    live = await _live_or_refuse(websocket)
+    if live is None:
+        return None
+    if not origin_allowed(websocket, live.settings.origins):
+        log.warning("live: a page of %.100r may not open a WebSocket here", websocket.headers.get("origin"))
+        await websocket.close(1008)  # before it is accepted: the handshake is answered 403
+        return None
+    principal: Principal | None = None
+    try:
+        try:
+            principal = await authenticate(websocket, query=True)
+        finally:
+            host = websocket.client.host if websocket.client else None
+            caller = principal.id if principal is not None else address_key(host)
+            await wiring_of(websocket).limiter.admit(websocket.scope["path"], caller)
+        principal.require(permission)
+    except Problem as problem:
+        await refuse(websocket, problem, 1008 if problem.status < 429 else 1013)
+        return None
+    return principal
+
+
+async def serve(
+    websocket: WebSocket,
+    principal: Principal,
+    on_message: OnMessage | None,
+    interests: Interests,
+    *,
+    permission: str = "clustering:read",
+    policy: Policy = Policy.CONFLATE,
+    opening: Opening | None = None,
+) -> None:
+    """Accepts, greets, and serves until the client leaves or must go. Messages go to `on_message`, but for `ping`,
+    `subscribe` and `unsubscribe`, which are answered here. `permission` is what the principal must keep."""
+    live = await _live_or_refuse(websocket)
+    if live is None:
+        return
+    try:
+        subscriber = live.subscriber(principal.id, interests, policy)
+    except Problem as problem:
+        await refuse(websocket, problem, 1013)
+        return
+    try:
+        await websocket.accept()
+        await Connection(websocket, principal, live, subscriber).run(on_message, opening or Opening(), permission)
+    finally:
+        live.hub.leave(subscriber)
+
+
+async def refuse(websocket: WebSocket, problem: Problem, code: int) -> None:
+    """Accepts, since a browser shows nothing of a refused handshake, tells the problem, and closes."""
+    text = encode(error_message(problem, iso(wiring_of(websocket).clock()))).decode()
+    with suppress(TimeoutError, WebSocketDisconnect):
+        async with asyncio.timeout(_FAREWELL):
+            await websocket.accept()
+            await websocket.send({"type": "websocket.send", "text": text})
+            await websocket.close(code, problem.code)
+
+
+def error_message(problem: Problem, timestamp: str) -> Json:
+    details = problem.details if problem.details is not None else problem.detail
+    error = {"code": problem.code, "message": problem.message, "details": details}
+    return {"type": "error", "error": error, "timestamp": timestamp}
+
+
+async def _live_or_refuse(websocket: WebSocket) -> Live | None:
+    try:
+        return live_of(websocket)
+    except Problem as problem:
+        await refuse(websocket, problem, 1013)
+        return None
+
+
+def _parsed(raw: bytes | str) -> Json:
+    try:
+        message = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, "VALIDATION_ERROR", "The message is not valid JSON", str(error)) from None
+    if not isinstance(message, dict):
+        raise Problem(400, "VALIDATION_ERROR", "A message is a JSON object with a type")
+    return message
+
+
+def _strings(message: Json, name: str) -> list[str]:
+    """A field that is a string or a list of strings, as a list."""
+    value = message.get(name)
+    listed = [value] if isinstance(value, str) else value
+    if listed is None:
+        return []
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        raise Invalid([FieldError(name, "a string or a list of strings")])
+    return listed
