@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
-from enum import StrEnum
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,8 +20,9 @@ class Event:
     SCHEMA: ClassVar[str]
 
     def datum(self) -> dict[str, Any]:
-        """The record as fastavro writes it: plain dicts, lists and scalars; float arrays are left as numpy."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        """The record as fastavro writes it; float arrays are left as numpy. Records that hold records say so by
+        overriding this."""
+        return shallow(self)
 
     @classmethod
     def of(cls, datum: dict[str, Any]) -> Self:
@@ -43,11 +44,11 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, StrEnum):
-        return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
+def shallow(record: Any) -> dict[str, Any]:
+    """A dataclass's fields by name, as they are."""
+    return {name: getattr(record, name) for name in _names(type(record))}
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from schemas.event import Event
 from schemas.position import Position
-from schemas.topic import Producer, Topic
+from schemas.topic import Writer, Topic
 
 REQUEST_ID_HEADER = "thalweg-request-id"
 REPLY_PARTITION_HEADER = "thalweg-reply-partition"
@@ -59,9 +59,9 @@ class Refused(Event):
         return Position(self.topic, self.source_partition, self.source_offset)
 
 
-REPLIES = Topic("replies.v1", Replied, "request_id", Producer.WORKERS, timedelta(hours=1), partitions=8)
+REPLIES = Topic("replies.v1", Replied, "request_id", Writer.WORKERS, timedelta(hours=1), partitions=8)
 
 
 def dead_letters(topic: Topic) -> Topic:
     """The twin that takes what `topic` could not use. Kept four weeks, so that a Monday can replay a Friday."""
-    return Topic(topic.refused, Refused, "the refused record's key", Producer.WORKERS, timedelta(days=28))
+    return Topic(topic.refused, Refused, "the refused record's key", Writer.WORKERS, timedelta(days=28))

@@ -9,7 +9,7 @@ from enum import StrEnum
 from schemas.event import Event
 
 
-class Producer(StrEnum):
+class Writer(StrEnum):
     """Who may write to a topic. Brokers with ACLs grant by this; `docs/operations.md` lists it."""
 
     ANYONE = "anyone"  # producers of events, over the ingest API or straight to Kafka
@@ -30,7 +30,7 @@ class Topic:
     name: str
     record: type[Event]
     key: str
-    producer: Producer
+    writer: Writer
     retention: timedelta = timedelta(days=7)
     compacted: bool = False
     partitions: int = 0

@@ -30,7 +30,7 @@ def main() -> None:
         settings = WorkerSettings.from_environment(os.environ, arguments.ordinal)
     except Failure as failure:
         sys.exit(f"thalweg worker: {failure}")
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.faust_dir.mkdir(parents=True, exist_ok=True)
     app = create_app(settings)
 
     async def announce() -> None:

@@ -30,7 +30,7 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         WORKERS_GROUP,
         broker=[f"kafka://{address}" for address in settings.kafka.bootstrap.split(",")],
         store="memory://",
-        datadir=str(settings.data_dir / "faust" / settings.name),
+        datadir=str(settings.faust_dir),
         Table=SnapshotTable,
         key_serializer="raw",
         value_serializer="raw",

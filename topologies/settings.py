@@ -24,6 +24,11 @@ class WorkerSettings:
     fetch_bytes: int = 4 * 1024 * 1024
 
     @property
+    def faust_dir(self) -> Path:
+        """Faust wants a directory of its own, though nothing of ours is kept there."""
+        return self.data_dir / "faust" / self.name
+
+    @property
     def name(self) -> str:
         return f"worker-{self.ordinal}"
 

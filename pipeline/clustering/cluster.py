@@ -105,7 +105,7 @@ class Cluster:
             state.created_at = received.raw.timestamp
         elif event.batch_id is not None and state.has_seen(event.batch_id):
             return self._repeated(received, state, state.learner, begun)
-        first = state.learner.status().points + 1
+        first = state.points + 1
         try:
             judgement = state.learner.learn(points, _override(event.config))
         except Exception as error:  # a third party's learner, tripped by these points: its state cannot be trusted
@@ -119,6 +119,7 @@ class Cluster:
                  first: int, begun: float) -> Outcome:  # fmt: skip
         now = self._clock()
         state.batches += 1
+        state.points += len(judgement.labels)
         if received.event.batch_id is not None:
             state.see(received.event.batch_id)
         labels = judgement.labels

@@ -25,6 +25,7 @@ class _Kept(msgspec.Struct, array_like=True):
     config: LearnerConfig | None
     learner: bytes | None
     created_at: int
+    points: int
     batches: int
     refused: int
     last_drift_at: int | None
@@ -41,6 +42,7 @@ class StreamState:
     config: LearnerConfig | None = None
     learner: Learner | None = None
     created_at: int = 0
+    points: int = 0
     batches: int = 0
     refused: int = 0
     last_drift_at: int | None = None
@@ -60,7 +62,7 @@ class StreamState:
     def forget(self) -> None:
         """The model goes, the configuration stays."""
         self.learner, self.forfeited, self.last_drift_at = None, None, None
-        self.created_at = self.batches = 0
+        self.created_at = self.points = self.batches = 0
         self.births.clear()
         self.recent.clear()
         self.changed.clear()
@@ -95,6 +97,7 @@ def to_bytes(state: StreamState) -> bytes:
         state.config,
         None if state.learner is None else state.learner.snapshot(),
         state.created_at,
+        state.points,
         state.batches,
         state.refused,
         state.last_drift_at,
@@ -121,6 +124,7 @@ def from_bytes(snapshot: bytes | None) -> StreamState:
         kept.config,
         learner,
         kept.created_at,
+        kept.points,
         kept.batches,
         kept.refused,
         kept.last_drift_at,

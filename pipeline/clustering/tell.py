@@ -113,7 +113,7 @@ def updated(state: StreamState, meter: Meter, now: int) -> ClustersUpdated:
         created_at=state.created_at,
         algorithm="" if config is None else config.algorithm,
         dimension=0 if learner is None else learner.dimension,
-        points=0 if status is None else status.points,
+        points=state.points,
         batches=state.batches,
         outliers=0 if status is None else status.outliers,
         refused=state.refused,

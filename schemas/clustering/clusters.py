@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.event import Event
+from schemas.event import Event, shallow
 
 Floats = NDArray[np.float64]
 
@@ -72,6 +72,10 @@ class ClustersUpdated(Event):
     worker: WorkerFigures
     clusters: list[Cluster]
     centers: Floats
+
+    def datum(self) -> dict[str, Any]:
+        clusters = [shallow(cluster) for cluster in self.clusters]
+        return shallow(self) | {"clusters": clusters, "worker": shallow(self.worker)}
 
     @classmethod
     def of(cls, datum: dict[str, Any]) -> Self:

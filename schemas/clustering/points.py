@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.event import Event
+from schemas.event import Event, shallow
 
 Floats = NDArray[np.float64]
 Parameter = bool | int | float | str
@@ -46,6 +46,12 @@ class PointsObserved(Event):
     action: Action = Action.LEARN
     config: ClusteringConfig | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def datum(self) -> dict[str, Any]:
+        plain = shallow(self)
+        if self.config is not None:
+            plain["config"] = shallow(self.config)
+        return plain
 
     @classmethod
     def of(cls, datum: dict[str, Any]) -> Self:
@@ -113,6 +119,9 @@ class PointsAnswered(Event):
     clusters: list[AnsweredCluster]
     labels: list[int]
     similarities: Floats
+
+    def datum(self) -> dict[str, Any]:
+        return shallow(self) | {"clusters": [shallow(cluster) for cluster in self.clusters]}
 
     @classmethod
     def of(cls, datum: dict[str, Any]) -> Self:
