@@ -22,7 +22,7 @@ READ = "clustering:read"
 router = APIRouter(tags=["live"])
 
 
-@router.get("/api/v1/events", response_class=EventStream, response_model=None)
+@router.get("/api/v1/events", response_class=EventStream, response_model=None, status_code=200)
 async def events(
     request: Request,
     principal: Annotated[Principal, Depends(may(READ, query=True))],
