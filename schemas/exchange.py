@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from schemas.event import Event
 from schemas.position import Position
-from schemas.topic import Writer, Topic
+from schemas.topic import Topic, Writer
 
 REQUEST_ID_HEADER = "thalweg-request-id"
 REPLY_PARTITION_HEADER = "thalweg-reply-partition"

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from schemas.clustering.clusters import ClustersUpdated, DriftDetected
 from schemas.clustering.points import OutliersDetected, PointsClustered, PointsObserved
-from schemas.topic import Writer, Topic
+from schemas.topic import Topic, Writer
 
 OBSERVED = Topic("points.observed.v1", PointsObserved, "stream", Writer.ANYONE, dead_letters=True, stateful=True)
 CLUSTERED = Topic("points.clustered.v1", PointsClustered, "stream", Writer.WORKERS, archived=True)
