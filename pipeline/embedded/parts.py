@@ -48,10 +48,10 @@ def declare(settings: StackSettings) -> list[Part]:
     parts = [
         *([] if settings.kafka_bootstrap else [_broker(settings)]),
         *([] if settings.clickhouse_url else [_warehouse(settings)]),
-        Part("topics", _ours("pipeline.cli", "topics", "create"), tier=1, grace_s=1, after=["broker"], one_shot=True),
-        Part("tables", _ours("pipeline.warehouse", "migrate"), tier=1, grace_s=1, after=["warehouse"], one_shot=True),
-        Part("archive", _ours("pipeline.warehouse.archive"), tier=2, grace_s=3, after=["topics", "tables"]),
-        *(_worker(ordinal) for ordinal in range(1, settings.workers + 1)),
+        Part("topics", _ours("pipeline.cli", "topics", "create"), tier=1, grace_s=0.5, after=["broker"], one_shot=True),
+        Part("tables", _ours("pipeline.warehouse", "migrate"), tier=1, grace_s=0.5, after=["warehouse"], one_shot=True),
+        Part("archive", _ours("pipeline.warehouse.archive"), tier=2, grace_s=3.5, after=["topics", "tables"]),
+        *(_worker(ordinal) for ordinal in range(settings.workers)),
         _api(settings),
     ]
     return _without_absent(parts)
@@ -95,7 +95,7 @@ def _broker(settings: StackSettings) -> Part:
         "broker",
         broker.command(own),
         tier=0,
-        grace_s=5,
+        grace_s=3,
         probe=partial(probe.answers, own.host, own.port),
         url=own.bootstrap,
         ports=[
@@ -117,14 +117,14 @@ def _warehouse(settings: StackSettings) -> Part:
         "warehouse",
         _ours("pipeline.embedded.warehouse", *where, "--port", str(settings.warehouse_port)),
         tier=0,
-        grace_s=5,
+        grace_s=3,
         ports=[Port("warehouse", LOOPBACK, settings.warehouse_port, "--warehouse-port", "THALWEG_WAREHOUSE_PORT")],
     )
 
 
 def _worker(ordinal: int) -> Part:
     return Part(
-        f"worker-{ordinal}", _ours("topologies", "--ordinal", str(ordinal)), tier=3, grace_s=3, after=["topics"]
+        f"worker-{ordinal}", _ours("topologies", "--ordinal", str(ordinal)), tier=2, grace_s=3.5, after=["topics"]
     )
 
 
@@ -132,8 +132,9 @@ def _api(settings: StackSettings) -> Part:
     return Part(
         "api",
         _ours("ingest_api"),
-        tier=4,
-        grace_s=2,
+        tier=3,
+        # It lets the requests in flight end, and the workers that answer them are still there.
+        grace_s=7.5,
         after=["topics"],
         probe=partial(ports.listens, settings.api_host, settings.api_port),
         url=f"http://{settings.api_host}:{settings.api_port}",

@@ -26,9 +26,9 @@ def test_a_run_has_every_part() -> None:
         "topics",
         "tables",
         "archive",
+        "worker-0",
         "worker-1",
         "worker-2",
-        "worker-3",
         "api",
     ]
 
@@ -74,7 +74,7 @@ def test_a_secret_the_operator_set_is_kept_and_the_rest_are_made() -> None:
 
 def test_a_subset_waits_only_for_what_is_in_it() -> None:
     chosen = {part.name: part for part in only(declare(SETTINGS), ["worker", "api"])}
-    assert list(chosen) == ["worker-1", "worker-2", "worker-3", "api"]
+    assert list(chosen) == ["worker-0", "worker-1", "worker-2", "api"]
     assert chosen["api"].after == []
 
 
