@@ -1,0 +1,217 @@
+"""ClickHouse's HTTP interface as an ASGI application: who asks, what is asked, and the answer or its error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from pipeline.embedded.warehouse.admission import Admission
+from pipeline.embedded.warehouse.errors import WarehouseError, refusal
+from pipeline.embedded.warehouse.job import House, Job
+from pipeline.embedded.warehouse.request import Ask, read_request
+from pipeline.embedded.warehouse.users import Account, Throttle, Users
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+DISPLAY_NAME = "thalweg"
+
+
+class Door:
+    """One for the process. Blocking work runs on `workers`; what ends statements runs apart, so that it never waits
+    behind them."""
+
+    def __init__(self, house: House, users: Users) -> None:
+        self._house = house
+        self._users = users
+        self._throttle = Throttle()
+        self._admission = Admission(house.limits)
+        self._workers = ThreadPoolExecutor(house.limits.workers, thread_name_prefix="statement")
+        self._killers = ThreadPoolExecutor(2, thread_name_prefix="killer")
+        self._running: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        query_id = ""
+        try:
+            ask = read_request(request.method, request.headers, request.query_params, self._house.limits)
+            query_id = ask.query_id
+            if _greets(request):
+                await PlainTextResponse("Ok.\n", headers=_headers(query_id))(scope, receive, send)
+                return
+            account = await self._authenticated(ask)
+            await self._answer(request, ask.for_account(account), account, send)
+        except WarehouseError as error:
+            await _error(error, query_id)(scope, receive, send)
+        except ClientDisconnect:
+            log.debug("the client of %s went away before its request was whole", query_id)
+        except Exception:
+            log.exception("query %s failed in the HTTP interface", query_id)
+            internal = refusal("UNKNOWN_EXCEPTION", "Internal error of the warehouse process; its log has the reason")
+            await _error(internal, query_id)(scope, receive, send)
+
+    def close(self) -> bool:
+        """Kills what still runs; True once nothing does, and nothing more can begin."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._killers.shutdown(wait=False, cancel_futures=True)
+        for query_id in tuple(self._running):
+            self._house.engine.kill(query_id)
+        return not self._running
+
+    async def _authenticated(self, ask: Ask) -> Account:
+        user = ask.credentials.user
+        account = self._users.authenticate(user, ask.credentials.password)
+        if account is None:
+            await asyncio.sleep(self._throttle.failed(user))
+            raise refusal(
+                "AUTHENTICATION_FAILED",
+                f"{user}: Authentication failed: password is incorrect, or there is no user with such name",
+            )
+        return account
+
+    async def _answer(self, request: Request, ask: Ask, account: Account, send: Send) -> None:
+        body, size = await self._body(request)
+        try:
+            await self._admission.enter()
+            try:
+                await self._run(request, ask, Job(self._house, ask, account, body), send)
+            finally:
+                self._admission.leave()
+        finally:
+            self._admission.go(size)
+
+    async def _body(self, request: Request) -> tuple[list[bytes], int]:
+        limits = self._house.limits
+        declared = request.headers.get("content-length", "0")
+        too_large = refusal("TOO_LARGE_REQUEST_BODY", f"The request's body is more than {limits.body} bytes")
+        if declared.isdecimal() and int(declared) > limits.body:
+            raise too_large
+        pieces: list[bytes] = []
+        size = 0
+        stream = request.stream()
+        try:
+            while (piece := await asyncio.wait_for(anext(stream, None), limits.body_pause)) is not None:
+                if size + len(piece) > limits.body:
+                    raise too_large
+                self._admission.hold(len(piece))
+                size += len(piece)
+                pieces.append(piece)
+        except BaseException:
+            self._admission.go(size)
+            raise
+        return [piece for piece in pieces if piece], size
+
+    async def _run(self, request: Request, ask: Ask, job: Job, send: Send) -> None:
+        if ask.query_id in self._running:
+            raise refusal("QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", f"Query with id = {ask.query_id} is already running")
+        self._running.add(ask.query_id)
+        gone = asyncio.ensure_future(_disconnected(request.receive))
+        try:
+            first = await self._unless_gone(gone, ask, job.begin)
+            headers = _headers(ask.query_id) | _result_headers(ask, job)
+            if job.complete:
+                headers["x-clickhouse-summary"] = job.summary.header()
+                await Response(first, headers=headers)(request.scope, request.receive, send)
+            else:
+                await self._stream(ask, job, first, headers, gone, send)
+        finally:
+            gone.cancel()
+            await asyncio.shield(asyncio.to_thread(_closed, job))
+            self._running.discard(ask.query_id)
+
+    async def _stream(
+        self, ask: Ask, job: Job, first: bytes, headers: dict[str, str], gone: asyncio.Future[None], send: Send
+    ) -> None:
+        tag = secrets.token_hex(8)
+        headers["x-clickhouse-exception-tag"] = tag
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": raw})
+        piece: bytes | None = first
+        while piece is not None:
+            if piece:
+                await self._sent(send, piece)
+            try:
+                piece = await self._unless_gone(gone, ask, job.more)
+            except WarehouseError as error:
+                await asyncio.to_thread(_closed, job)
+                await self._sent(send, job.last_words(error, tag))
+                break
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _sent(self, send: Send, piece: bytes) -> None:
+        """A client that takes nothing for a while loses its worker to others."""
+        message: Message = {"type": "http.response.body", "body": piece, "more_body": True}
+        try:
+            await asyncio.wait_for(send(message), self._house.limits.body_pause)
+        except TimeoutError as error:
+            raise ClientDisconnect from error
+
+    async def _unless_gone(self, gone: asyncio.Future[None], ask: Ask, call: Callable[[], T]) -> T:
+        """The call's result, on a worker's thread; when the client leaves first, its statement is killed."""
+        work = asyncio.wrap_future(self._workers.submit(call))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not work.done():
+                await asyncio.shield(self._killed(ask.query_id, work))
+        if not work.done() or gone.done():
+            with contextlib.suppress(WarehouseError):
+                await work
+            raise ClientDisconnect
+        return await work
+
+    async def _killed(self, query_id: str, work: asyncio.Future[T]) -> None:
+        """Kills until the call has returned: a statement cannot be seen by KILL before it has begun."""
+        while not work.done():
+            await asyncio.wrap_future(self._killers.submit(self._house.engine.kill, query_id))
+            await asyncio.wait((work,), timeout=0.2)
+
+
+def _greets(request: Request) -> bool:
+    return request.method in ("GET", "HEAD") and "query" not in request.query_params
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _closed(job: Job) -> None:
+    try:
+        job.close()
+    except WarehouseError as error:
+        log.debug("after the statement: %s", error)
+
+
+def _headers(query_id: str) -> dict[str, str]:
+    headers = {"x-clickhouse-server-display-name": DISPLAY_NAME, "x-clickhouse-timezone": "UTC"}
+    if query_id and query_id.isascii() and query_id.isprintable():
+        headers["x-clickhouse-query-id"] = query_id
+    return headers
+
+
+def _result_headers(ask: Ask, job: Job) -> dict[str, str]:
+    headers: dict[str, str] = {"content-type": "text/plain; charset=UTF-8"}
+    if job.output is not None:
+        headers |= {"content-type": job.output.content_type, "x-clickhouse-format": job.output.name}
+    if ask.coding and not ask.framed_answer:
+        headers |= {"content-encoding": ask.coding, "vary": "accept-encoding"}
+    return headers
+
+
+def _error(error: WarehouseError, query_id: str) -> Response:
+    headers = _headers(query_id) | {"x-clickhouse-exception-code": str(error.code)}
+    if error.status == 503:
+        headers["retry-after"] = "1"
+    if error.status == 401:
+        headers["www-authenticate"] = 'Basic realm="thalweg"'
+    return PlainTextResponse(f"{error}\n", error.status, headers)

@@ -1,0 +1,69 @@
+"""What an operator can set for the warehouse process, and the bounds it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipeline.errors import Misconfigured
+from pipeline.settings import Environment, between, setting
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes, times in seconds."""
+
+    body: int = 256 * MIB
+    inflated: int = 2048 * MIB
+    in_flight: int = 1024 * MIB
+    query: int = MIB
+    workers: int = 16
+    queue: int = 64
+    queue_wait: float = 30.0
+    sessions: int = 1000
+    session_timeout: int = 60
+    session_timeout_max: int = 3600
+    first_answer: int = MIB
+    result: int = 1024 * MIB
+    memory: int = 4096 * MIB
+    analyst_time: int = 60
+    analyst_memory: int = 2048 * MIB
+    analyst_rows: int = 10_000_000
+    body_pause: float = 60.0
+    log_days: int = 7
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Credentials and bounds of one warehouse process. `repr` keeps the passwords out of logs."""
+
+    user: str = "thalweg"
+    password: str = ""
+    analyst_password: str = ""
+    database: str = "thalweg"
+    limits: Limits = field(default_factory=Limits)
+
+    def __repr__(self) -> str:
+        return f"ServerSettings(user={self.user!r}, database={self.database!r}, limits={self.limits})"
+
+    @classmethod
+    def from_environment(cls, environ: Environment) -> ServerSettings:
+        """THALWEG_WAREHOUSE_USER and _PASSWORD name the owner; without THALWEG_ANALYST_PASSWORD there is no
+        analyst; THALWEG_WAREHOUSE_BODY_MIB and _MEMORY_MIB bound a request and the engine. Raises Misconfigured."""
+        base = Limits()
+        body = setting(environ, "THALWEG_WAREHOUSE_BODY_MIB", base.body // MIB, between(1, 1024)) * MIB
+        limits = Limits(
+            body=body,
+            in_flight=max(base.in_flight, body),
+            memory=setting(environ, "THALWEG_WAREHOUSE_MEMORY_MIB", base.memory // MIB, between(512, 1 << 20)) * MIB,
+        )
+        settings = cls(
+            user=setting(environ, "THALWEG_WAREHOUSE_USER", cls.user, str),
+            password=environ.get("THALWEG_WAREHOUSE_PASSWORD", ""),
+            analyst_password=environ.get("THALWEG_ANALYST_PASSWORD", ""),
+            limits=limits,
+        )
+        if settings.user == "analyst":
+            raise Misconfigured("THALWEG_WAREHOUSE_USER=analyst is the read-only user's name: choose another")
+        return settings
