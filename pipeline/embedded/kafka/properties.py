@@ -52,6 +52,9 @@ def server_properties(settings: BrokerSettings) -> dict[str, str]:
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(settings.log_dir.resolve()),
         "controlled.shutdown.enable": "true",
+        # After a crash the controller takes the broker back only once its former self is timed out: 9 s by default.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         # Topics come from the catalogue alone: a misspelt name must fail, not make a topic.
         "auto.create.topics.enable": "false",
         "default.replication.factor": "1",
