@@ -64,7 +64,7 @@ async def test_a_wrong_token_is_not_mended_by_a_right_key(http: httpx.AsyncClien
     "authorization", ["", "Bearer", "Bearer ", "Basic YWRtaW46YWRtaW4=", "Bearer \xff\xfe", "x" * 9000]
 )
 async def test_a_strange_authorization_header_is_401(http: httpx.AsyncClient, authorization: str) -> None:
-    answer = await http.get("/auth/me", headers={"Authorization": authorization.encode("latin-1")})
+    answer = await http.get("/auth/me", headers={b"Authorization": authorization.encode("latin-1")})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="thalweg"')
 

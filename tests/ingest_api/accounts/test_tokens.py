@@ -95,7 +95,7 @@ def test_an_algorithm_that_is_not_listed_is_refused(algorithm: str) -> None:
 
 
 def test_a_token_that_nobody_signed_is_refused() -> None:
-    token = jwt.encode(claims(), None, "none", headers={"kid": "k1"})
+    token = jwt.encode(claims(), "", "none", headers={"kid": "k1"})
     with pytest.raises(Unauthenticated):
         tokens().read(token)
 

@@ -1,0 +1,61 @@
+"""`python -m ingest_api`, as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+
+import httpx
+import pytest
+
+
+async def started(**environ: str) -> Process:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("THALWEG_")}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ingest_api", env=kept | environ, stdout=PIPE, stderr=PIPE
+    )
+
+
+async def ready(process: Process) -> str:
+    """The address it says it serves."""
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+    assert line.startswith("THALWEG READY api http://127.0.0.1:"), line
+    return line.split()[-1]
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+async def test_it_says_when_it_serves_and_ends_when_told(end: signal.Signals) -> None:
+    process = await started(THALWEG_API_PORT="0")
+    address = await ready(process)
+    async with httpx.AsyncClient(base_url=address) as http:
+        assert (await http.get("/live")).status_code == 200
+        await http.get("/health?token=s3cr3t")
+        login = await http.post("/auth/login", data={"username": "admin", "password": "admin123"})
+        assert login.status_code == 200
+    process.send_signal(end)
+    _, log = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    assert b"DEVELOPMENT ADMIN IS ON" in log
+    assert b"GET /health" in log
+    assert b"s3cr3t" not in log
+    assert b"Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"THALWEG_API_HOST": "0.0.0.0"}, b"set THALWEG_ADMIN_PASSWORD"),
+        ({"THALWEG_API_HOST": "0.0.0.0", "THALWEG_ADMIN_PASSWORD": "x" * 12}, b"set THALWEG_JWT_SECRETS"),
+        ({"THALWEG_API_PORT": "eighty"}, b"THALWEG_API_PORT"),
+    ],
+)
+async def test_it_refuses_to_start_with_what_cannot_be_used(environ: dict[str, str], told: bytes) -> None:
+    process = await started(**environ)
+    _, log = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 78
+    assert told in log
+    assert b"Traceback" not in log
