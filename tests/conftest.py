@@ -4,20 +4,52 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
 from pipeline.embedded.kafka.broker import BrokerProcess
+from pipeline.embedded.warehouse.process import WarehouseProcess
+from tests import containers
 from tests.ports import free_ports
+
+WAREHOUSE_USER = "thalweg"
+WAREHOUSE_PASSWORD = "a password for tests"
 
 
 @pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`host:port` of a real broker, shared by the whole run: tests use topics and groups of their own."""
+    """`host:port` of a real broker, shared by the whole run: tests use topics and groups of their own.
+
+    THALWEG_TEST_KAFKA_BOOTSTRAP names one that is there already.
+    """
     given = os.environ.get("THALWEG_TEST_KAFKA_BOOTSTRAP")
     if given:
         yield given
-        return
-    port, controller_port = free_ports(2)
-    with BrokerProcess(tmp_path_factory.mktemp("kafka"), port, controller_port) as broker:
-        yield broker.bootstrap
+    elif containers.engine_answers():
+        with containers.kafka() as address:
+            yield address
+    else:
+        port, controller_port = free_ports(2)
+        with BrokerProcess(tmp_path_factory.mktemp("kafka"), port, controller_port) as broker:
+            yield broker.bootstrap
+
+
+@pytest.fixture(scope="session")
+def warehouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`http://user:password@host:port` of a real warehouse, shared by the whole run: tests use databases of their own.
+
+    THALWEG_TEST_CLICKHOUSE_URL names one that is there already.
+    """
+    given = os.environ.get("THALWEG_TEST_CLICKHOUSE_URL")
+    account = f"{WAREHOUSE_USER}:{quote(WAREHOUSE_PASSWORD)}"
+    if given:
+        yield given
+    elif containers.engine_answers():
+        with containers.clickhouse(WAREHOUSE_USER, WAREHOUSE_PASSWORD) as address:
+            yield f"http://{account}@{address}"
+    else:
+        [port] = free_ports(1)
+        told = {"THALWEG_WAREHOUSE_USER": WAREHOUSE_USER, "THALWEG_WAREHOUSE_PASSWORD": WAREHOUSE_PASSWORD}
+        with WarehouseProcess(tmp_path_factory.mktemp("warehouse"), port, told):
+            yield f"http://{account}@127.0.0.1:{port}"
