@@ -15,7 +15,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from pipeline.embedded.warehouse.admission import Admission
+from pipeline.embedded.warehouse.body import Body
 from pipeline.embedded.warehouse.errors import WarehouseError, refusal
+from pipeline.embedded.warehouse.external import ExternalTable, is_multipart, read_form
 from pipeline.embedded.warehouse.job import House, Job
 from pipeline.embedded.warehouse.request import Ask, read_request
 from pipeline.embedded.warehouse.users import Account, Throttle, Users
@@ -43,13 +45,13 @@ class Door:
         request = Request(scope, receive)
         query_id = ""
         try:
+            if request.method in ("GET", "HEAD") and "query" not in request.query_params:
+                await PlainTextResponse("Ok.\n", headers=_headers(""))(scope, receive, send)
+                return
             ask = read_request(request.method, request.headers, request.query_params, self._house.limits)
             query_id = ask.query_id
-            if _greets(request):
-                await PlainTextResponse("Ok.\n", headers=_headers(query_id))(scope, receive, send)
-                return
             account = await self._authenticated(ask)
-            await self._answer(request, ask.for_account(account), account, send)
+            await self._answer(request, ask, account, send)
         except WarehouseError as error:
             await _error(error, query_id)(scope, receive, send)
         except ClientDisconnect:
@@ -79,36 +81,24 @@ class Door:
         return account
 
     async def _answer(self, request: Request, ask: Ask, account: Account, send: Send) -> None:
-        body, size = await self._body(request)
+        body = Body(request, self._house.limits, self._admission)
         try:
+            tables: list[ExternalTable] = []
+            if is_multipart(request):
+                fields, tables = await read_form(body.request(), self._house.limits)
+                ask = read_request(request.method, request.headers, fields, self._house.limits)
+                pieces: list[bytes] = []
+            else:
+                pieces = await body.pieces()
+            ask = ask.for_account(account)
+            job = Job(self._house, ask, account, pieces, tables)
             await self._admission.enter()
             try:
-                await self._run(request, ask, Job(self._house, ask, account, body), send)
+                await self._run(request, ask, job, send)
             finally:
                 self._admission.leave()
         finally:
-            self._admission.go(size)
-
-    async def _body(self, request: Request) -> tuple[list[bytes], int]:
-        limits = self._house.limits
-        declared = request.headers.get("content-length", "0")
-        too_large = refusal("TOO_LARGE_REQUEST_BODY", f"The request's body is more than {limits.body} bytes")
-        if declared.isdecimal() and int(declared) > limits.body:
-            raise too_large
-        pieces: list[bytes] = []
-        size = 0
-        stream = request.stream()
-        try:
-            while (piece := await asyncio.wait_for(anext(stream, None), limits.body_pause)) is not None:
-                if size + len(piece) > limits.body:
-                    raise too_large
-                self._admission.hold(len(piece))
-                size += len(piece)
-                pieces.append(piece)
-        except BaseException:
-            self._admission.go(size)
-            raise
-        return [piece for piece in pieces if piece], size
+            body.let_go()
 
     async def _run(self, request: Request, ask: Ask, job: Job, send: Send) -> None:
         if ask.query_id in self._running:
@@ -174,10 +164,6 @@ class Door:
         while not work.done():
             await asyncio.wrap_future(self._killers.submit(self._house.engine.kill, query_id))
             await asyncio.wait((work,), timeout=0.2)
-
-
-def _greets(request: Request) -> bool:
-    return request.method in ("GET", "HEAD") and "query" not in request.query_params
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pipeline.embedded.warehouse.engine import Chunk, Engine, Format, Handle
 from pipeline.embedded.warehouse.errors import refusal
+from pipeline.embedded.warehouse.external import ExternalTable
 from pipeline.embedded.warehouse.names import words
 from pipeline.embedded.warehouse.sessions import Key, Session, Sessions
 from pipeline.embedded.warehouse.settings import Limits
@@ -50,6 +51,7 @@ class Order:
     whole: bool = False
     data: Iterable[bytes] | None = None
     session: SessionUse | None = None
+    tables: Sequence[ExternalTable] = ()
 
 
 @dataclass
@@ -180,14 +182,21 @@ class Execution:
         changes = self._assignments()
         names = ", ".join(_literal(name) for name in self._order.settings)
         if names:
-            sql = f"SELECT concat('`', name, '` = ', quoteString(value)) FROM system.settings WHERE name IN ({names})"
-            before = handle.run(sql, "LineAsString").data.decode().splitlines()
-            self._stack.callback(handle.run, f"SET {', '.join(before)}")
+            sql = f"SELECT name, value FROM system.settings WHERE name IN ({names})"
+            rows = [json.loads(line) for line in handle.run(sql, "JSONEachRow").data.splitlines()]
+            if rows:
+                before = ", ".join(f"{row['name']} = {_literal(row['value'])}" for row in rows)
+                self._stack.callback(handle.run, f"SET {before}")
         handle.run(f"SET {', '.join(changes)}")
+        for table in self._order.tables:
+            table.create(handle)
+            self._stack.callback(handle.run, f"DROP TEMPORARY TABLE IF EXISTS {_name(table.name)}")
         return handle
 
     def _prepare(self, handle: Handle) -> Handle:
         """One request's settings; rights are given up last, since with `readonly` nothing more can be changed."""
+        for table in self._order.tables:
+            table.create(handle)
         steps = [f"SET {', '.join(self._assignments())}", f"USE {_name(self._order.database)}"]
         if self._order.role is Role.ANALYST:
             steps += ["SET ROLE NONE", "SET readonly = 1"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.embedded.warehouse import refusals
@@ -11,11 +11,12 @@ from pipeline.embedded.warehouse.compression import Encoder, decoded, encoder
 from pipeline.embedded.warehouse.engine import Engine, Format
 from pipeline.embedded.warehouse.errors import WarehouseError, refusal
 from pipeline.embedded.warehouse.execution import Execution, Order, Summary
+from pipeline.embedded.warehouse.external import ExternalTable
 from pipeline.embedded.warehouse.framing import BlockEncoder, unframed
 from pipeline.embedded.warehouse.request import Ask
 from pipeline.embedded.warehouse.sessions import Sessions
 from pipeline.embedded.warehouse.settings import Limits
-from pipeline.embedded.warehouse.statement import Form, Statement, read_statement
+from pipeline.embedded.warehouse.statement import Form, Statement, by_own_query_id, read_statement
 from pipeline.embedded.warehouse.users import Account, Role
 
 
@@ -31,11 +32,14 @@ class House:
 class Job:
     """`begin`, then `more` until None, then `close`: one call at a time, each on any thread."""
 
-    def __init__(self, house: House, ask: Ask, account: Account, body: list[bytes]) -> None:
+    def __init__(
+        self, house: House, ask: Ask, account: Account, body: list[bytes], tables: Sequence[ExternalTable] = ()
+    ) -> None:
         self._house = house
         self._ask = ask
         self._account = account
         self._body = body
+        self._tables = tables
         self._execution: Execution | None = None
         self._encoder: Encoder | None = None
         self.output: Format | None = None
@@ -52,6 +56,7 @@ class Job:
         """The first bytes of the answer; all of them where `complete`. Raises WarehouseError."""
         statement, data = self._statement()
         refusals.check(statement, self._account.role)
+        statement = by_own_query_id(statement)
         self._check_method(statement)
         self._execution = Execution(
             self._house.engine, self._house.sessions, self._house.limits, self._order(statement, data)
@@ -157,6 +162,7 @@ class Job:
             whole=ask.whole,
             data=data,
             session=ask.session,
+            tables=self._tables,
         )
 
     def _chosen_encoder(self) -> Encoder | None:

@@ -8,6 +8,7 @@ keeps the engine from opening its directory again. A test asserts that every fun
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 from pipeline.embedded.warehouse.errors import WarehouseError, refusal
 from pipeline.embedded.warehouse.lexer import Kind, Token
@@ -51,7 +52,7 @@ _ALLOWED_SYSTEM = (
 _DICTIONARY_SOURCES = ("CLICKHOUSE", "NULL")
 _DICTIONARY_TRAPS = ("QUERY", "INVALIDATE_QUERY", "WHERE", "HOST", "PORT", "NAME")
 
-_ANALYST_REFUSED = HARMLESS_TABLE_FUNCTIONS - ANALYST_TABLE_FUNCTIONS
+_ANALYST_REFUSED = (HARMLESS_TABLE_FUNCTIONS - ANALYST_TABLE_FUNCTIONS) | {"getserversetting", "joinget"}
 _SCALAR_NAMESAKES = frozenset({"values", "null"})
 
 
@@ -139,13 +140,15 @@ def _entity(words: list[str]) -> str:
 
 
 def _check_engines(read: tuple[Token, ...]) -> None:
-    for index, token in enumerate(read[:-1]):
-        if not token.is_word("ENGINE"):
+    """`ENGINE [=] name`. Within a SELECT, where `engine` may be a column, only the form with `=`."""
+    depth, in_select = 0, False
+    for token, following, third in zip_longest(read, read[1:], read[2:]):
+        depth += token.is_sign("(") - token.is_sign(")")
+        in_select = in_select or (depth == 0 and token.is_word("SELECT", "WITH"))
+        if not token.is_word("ENGINE") or following is None:
             continue
-        named = read[index + 1]
-        if named.is_sign("=") and index + 2 < len(read):
-            named = read[index + 2]
-        if named.kind is Kind.WORD and named.text.lower() not in ALLOWED_ENGINES:
+        named = third if following.is_sign("=") else None if in_select or depth else following
+        if named is not None and named.kind is Kind.WORD and named.text.lower() not in ALLOWED_ENGINES:
             allowed = "the MergeTree family, Memory, Log, Null, Buffer, Set, Join and views"
             raise _denied(f"ENGINE = {named.text} is not allowed here; use {allowed}")
 

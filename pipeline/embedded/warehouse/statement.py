@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from pipeline.embedded.warehouse.errors import refusal
@@ -137,3 +137,14 @@ def _form(read: list[Token]) -> Form:
 
 def _is_temporary(read: list[Token]) -> bool:
     return any(token.is_word("TEMPORARY") for token in read[1:4])
+
+
+def by_own_query_id(statement: Statement) -> Statement:
+    """KILL QUERY with `query_id` read as the client's own id, which the engine knows as the setting log_comment."""
+    if statement.verb != "KILL" or not any(token.is_word("QUERY") for token in statement.tokens[:2]):
+        return statement
+    sql = statement.sql
+    for token in reversed(statement.tokens):
+        if token.kind is Kind.WORD and token.text.lower() == "query_id":
+            sql = sql[: token.start] + b"Settings['log_comment']" + sql[token.end :]
+    return replace(statement, sql=sql)
