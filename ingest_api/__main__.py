@@ -66,7 +66,6 @@ def server_for(app: FastAPI, settings: ApiSettings) -> Server:
             server_header=False,
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),
-            limit_concurrency=settings.max_connections,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )

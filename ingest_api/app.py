@@ -99,7 +99,7 @@ def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer) -> None:
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "Idempotency-Key", "Prefer", "Last-Event-ID"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(Requests, renderer=renderer)  # the last added is the outermost
+    app.add_middleware(Requests, renderer=renderer, at_once=settings.max_connections)  # the last added is the outermost
 
 
 @asynccontextmanager

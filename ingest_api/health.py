@@ -63,7 +63,7 @@ async def live() -> Json:
     return Json({"status": "alive"})
 
 
-@router.get("/ready", dependencies=[Depends(public(limited=False))])
+@router.get("/ready", responses={503: {"description": "Not ready"}}, dependencies=[Depends(public(limited=False))])
 async def ready(request: Request) -> Json:
     """200 while this process can take requests; 503 takes it out of a balancer."""
     found = await wiring_of(request).probes.findings()

@@ -61,7 +61,10 @@ def _describe(operation: Document, guard: Guard, envelope: Envelope, schemas: Do
         _hoist(operation["requestBody"], schemas)
     content = {envelope.media_type: {"schema": {"$ref": f"#/components/schemas/{envelope.name}"}}}
     for status, meaning in _errors(operation, guard):
-        responses.setdefault(status, {"description": meaning, "content": content})
+        responses.setdefault(status, {"description": meaning})
+    for status, response in responses.items():
+        if status >= "400":
+            response.setdefault("content", content)
     if guard.entry is not Entry.ANYONE:
         operation["security"] = [{"token": []}, {"key": []}]
 

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ingest_api.problems import Renderer, TooLarge, TooSlow
+from ingest_api.problems import Busy, Renderer, TooLarge, TooSlow
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ACCESS = logging.getLogger("thalweg.access")
@@ -20,14 +20,17 @@ _STARTS = ("http.response.start", "websocket.http.response.start")
 _LINGER_SECONDS = 5.0
 _LINGER_BYTES = 128 * 1024 * 1024
 _CLIENT_LEFT = 499
+_FULL_SECONDS = 5.0
 
 
 class Requests:
     """Gives each request an id (the caller's X-Request-ID where it is a fit one), answers what nobody caught,
-    sets the headers every answer has, and writes one line when all is done."""
+    sets the headers every answer has, and writes one line when all is done. More than `at_once` requests and
+    WebSockets at a time are answered 503."""
 
-    def __init__(self, app: ASGIApp, renderer: Renderer) -> None:
-        self.app, self.renderer = app, renderer
+    def __init__(self, app: ASGIApp, renderer: Renderer, at_once: int) -> None:
+        self.app, self.renderer, self.at_once = app, renderer, at_once
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -37,13 +40,19 @@ class Requests:
         state["request_id"] = _request_id(scope)
         answer = _Answer(scope, send)
         started = time.perf_counter()
+        self._open += 1
         try:
             await self._answered(scope, receive, answer)
         finally:
+            self._open -= 1
             _log(scope, answer.status, time.perf_counter() - started)
 
     async def _answered(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
+            if self._open > self.at_once:
+                full = Busy("The server has as many connections as it takes", _FULL_SECONDS)
+                await self.renderer.render(HTTPConnection(scope), full)(scope, receive, answer)
+                return
             await self.app(scope, receive, answer)
         except ClientDisconnect:
             answer.status = answer.status or _CLIENT_LEFT

@@ -31,7 +31,7 @@ class ApiSettings:
     - `body_limit` (THALWEG_BODY_LIMIT, 10485760): bytes a request body may have; more is answered 413.
     - `body_timeout` (THALWEG_BODY_TIMEOUT, 30): seconds a body may take to arrive; longer is answered 408.
     - `max_points` (THALWEG_MAX_POINTS, 10000): points a request may carry.
-    - `max_connections` (THALWEG_API_CONNECTIONS, 4096): open connections, WebSockets included; more get 503.
+    - `max_connections` (THALWEG_API_CONNECTIONS, 4096): requests and WebSockets at a time; more get 503.
     - `token_ttl` (THALWEG_TOKEN_TTL, 3600): seconds an access token is valid.
     - `jwt_secrets` (THALWEG_JWT_SECRETS, random on loopback, else required): `kid:secret`, commas between, each
       secret at least 32 characters. The first signs, all are accepted: to rotate, put a new one first and drop

@@ -39,6 +39,7 @@ class Myself(BaseModel):
 @router.post(
     "/auth/login",
     response_model=LoggedIn,
+    responses={401: {"description": "The user name or the password is wrong"}},
     dependencies=[Depends(public())],
     openapi_extra=takes(Login, "application/x-www-form-urlencoded", "application/json"),
 )

@@ -46,6 +46,9 @@ class Wanted(BaseModel):
     schema_type: Annotated[str | None, Field(alias="schemaType", examples=["AVRO"])] = None
 
 
+_MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "No such subject, version or schema"}}
+_UNUSABLE: dict[int | str, dict[str, Any]] = {422: {"description": "Not a version number, or not a usable schema"}}
+
 router = APIRouter(tags=["schema registry"], dependencies=[Depends(public())], default_response_class=RegistryJson)
 _TAKES = takes(Wanted, MEDIA_TYPE, "application/json")
 
@@ -56,26 +59,26 @@ async def subjects(request: Request, subjectPrefix: str = "") -> Response:  # no
     return RegistryJson([name for name in _registry(request).subjects if name.startswith(subjectPrefix)])
 
 
-@router.get("/subjects/{subject}/versions")
+@router.get("/subjects/{subject}/versions", responses=_MISSING)
 async def versions(request: Request, subject: str) -> Response:
     """The subject's version numbers."""
     return RegistryJson(list(range(1, len(_ids(request, subject)) + 1)))
 
 
-@router.get("/subjects/{subject}/versions/{version}")
+@router.get("/subjects/{subject}/versions/{version}", responses=_MISSING | _UNUSABLE)
 async def by_version(request: Request, subject: str, version: str) -> Response:
     """One version of a subject, or the `latest`."""
     number, schema = _version(request, subject, version)
     return RegistryJson(_registered(subject, number, schema))
 
 
-@router.get("/subjects/{subject}/versions/{version}/schema")
+@router.get("/subjects/{subject}/versions/{version}/schema", responses=_MISSING | _UNUSABLE)
 async def text_by_version(request: Request, subject: str, version: str) -> Response:
     """The schema alone."""
     return RegistryJson(_version(request, subject, version)[1].definition)
 
 
-@router.post("/subjects/{subject}", openapi_extra=_TAKES)
+@router.post("/subjects/{subject}", openapi_extra=_TAKES, responses=_MISSING)
 async def look_up(request: Request, subject: str) -> Response:
     """Under which version and id the subject holds this schema."""
     found = await _find(request, subject)
@@ -84,7 +87,7 @@ async def look_up(request: Request, subject: str) -> Response:
     return RegistryJson(_registered(subject, *found))
 
 
-@router.post("/subjects/{subject}/versions", openapi_extra=_TAKES)
+@router.post("/subjects/{subject}/versions", openapi_extra=_TAKES, responses=_MISSING)
 async def register(request: Request, subject: str) -> Response:
     """The id of a schema the subject holds already. New ones are refused: this registry is read-only."""
     found = await _find(request, subject)
@@ -99,26 +102,26 @@ async def types() -> Response:
     return RegistryJson(["AVRO"])
 
 
-@router.get("/schemas/ids/{schema_id}")
+@router.get("/schemas/ids/{schema_id}", responses=_MISSING)
 async def by_id(request: Request, schema_id: str) -> Response:
     """The schema that a message's four bytes name."""
     return RegistryJson({"schema": _schema(request, schema_id).text})
 
 
-@router.get("/schemas/ids/{schema_id}/schema")
+@router.get("/schemas/ids/{schema_id}/schema", responses=_MISSING)
 async def text_by_id(request: Request, schema_id: str) -> Response:
     """The schema alone."""
     return RegistryJson(_schema(request, schema_id).definition)
 
 
-@router.get("/schemas/ids/{schema_id}/subjects")
+@router.get("/schemas/ids/{schema_id}/subjects", responses=_MISSING)
 async def subjects_by_id(request: Request, schema_id: str) -> Response:
     """The subjects that hold it."""
     held = _registry(request).subjects_of(_schema(request, schema_id).id)
     return RegistryJson([subject for subject, _ in held])
 
 
-@router.get("/schemas/ids/{schema_id}/versions")
+@router.get("/schemas/ids/{schema_id}/versions", responses=_MISSING)
 async def versions_by_id(request: Request, schema_id: str) -> Response:
     """The subjects and versions that hold it."""
     held = _registry(request).subjects_of(_schema(request, schema_id).id)
@@ -131,7 +134,7 @@ async def config() -> Response:
     return RegistryJson({"compatibilityLevel": COMPATIBILITY})
 
 
-@router.get("/config/{subject}")
+@router.get("/config/{subject}", responses=_MISSING)
 async def config_of(request: Request, subject: str) -> Response:
     """The same; it holds for every subject."""
     _ids(request, subject)

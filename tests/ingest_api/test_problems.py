@@ -138,8 +138,8 @@ def test_an_envelope_holds_for_whole_segments_of_a_path() -> None:
 
 
 def rendered(error: Exception, path: str = "/api/v1/x", *envelopes: Envelope) -> tuple[int, bytes]:
-    scope: dict[str, Any] = {"type": "http", "path": path, "headers": [], "server": ("x", 1), "scheme": "http", "query_string": b""}
-    scope["state"] = {"request_id": "req_9"}
+    scope: dict[str, Any] = {"type": "http", "path": path, "headers": [], "server": ("x", 1), "scheme": "http"}
+    scope |= {"query_string": b"", "state": {"request_id": "req_9"}}
     answer = Renderer(lambda: 0, envelopes).render(HTTPConnection(scope), error)
     return answer.status_code, bytes(answer.body)
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import websockets
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -78,6 +79,16 @@ async def answer_from(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
     body = await asyncio.wait_for(reader.readexactly(int(headers.get("content-length", 0))), 20)
     return int(head[0].split()[1]), headers, body
+
+
+async def once(http: httpx.AsyncClient, url: str, status: int) -> httpx.Response:
+    """The first answer with that status, asking again and again."""
+    for _ in range(1000):
+        answer = await http.get(url)
+        if answer.status_code == status:
+            return answer
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"never {status}")
 
 
 async def test_a_fit_request_id_comes_back_and_an_unfit_one_is_replaced() -> None:
@@ -220,3 +231,20 @@ async def test_each_request_is_one_line_without_its_query(caplog: pytest.LogCapt
     assert lines[0].startswith("GET /live\\nforged 404 ")
     assert lines[0].endswith(" - one")
     assert "secret" not in lines[0]
+
+
+async def test_more_at_once_than_the_server_takes_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_for_tests(monkeypatch, max_connections=2)
+    async with served(app, app.state.wiring.settings) as (host, port):
+        url = f"{host}:{port}"
+        async with connected(port) as (_, one), connected(port) as (_, two), httpx.AsyncClient() as http:
+            for writer in (one, two):
+                writer.write(b"POST /test/size HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+            refused = await once(http, f"http://{url}/openapi.json", 503)
+            assert refused.json()["error"]["code"] == "RESOURCE_ERROR"
+            assert int(refused.headers["Retry-After"]) >= 1
+            with pytest.raises(websockets.exceptions.InvalidStatus) as socket:
+                await websockets.connect(f"ws://{url}/ws/stream")
+            assert socket.value.response.status_code == 503
+            one.close()
+            await once(http, f"http://{url}/openapi.json", 200)
