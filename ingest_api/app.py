@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +20,7 @@ from ingest_api import health
 from ingest_api.accounts import routes as accounts
 from ingest_api.auth import public
 from ingest_api.json import Json, encode
+from ingest_api.clustering import routes as clustering
 from ingest_api.live import routes as live
 from ingest_api.openapi import document, guard_of, routes_of
 from ingest_api.problems import Envelope, Problem, Renderer
@@ -33,6 +35,7 @@ STREETS: tuple[APIRouter, ...] = (
     accounts.router,
     registry.router,
     live.router,
+    clustering.router,
 )
 """One line a street."""
 
@@ -90,6 +93,7 @@ def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
 def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer) -> None:
     for kind in (Problem, Failure, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, renderer.handle)
+    app.add_exception_handler(405, partial(_method_not_allowed, renderer))
     app.add_middleware(Body, renderer=renderer, limit=settings.body_limit, seconds=settings.body_timeout)
     if settings.cors_origins:
         app.add_middleware(
@@ -100,6 +104,14 @@ def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer) -> None:
             expose_headers=_EXPOSED,
         )
     app.add_middleware(Requests, renderer=renderer, at_once=settings.max_connections)  # the last added is the outermost
+
+
+async def _method_not_allowed(renderer: Renderer, request: Request, error: Exception) -> Json:
+    """405 with every method the address has (RFC 9110, 15.5.6); Starlette names those of one route alone."""
+    found = [route for route in routes_of(request.app) if route.path_regex.fullmatch(request.url.path)]
+    answer = renderer.render(request, error)
+    answer.headers["Allow"] = ", ".join(sorted({method for route in found for method in route.methods or ()}))
+    return answer
 
 
 @asynccontextmanager
