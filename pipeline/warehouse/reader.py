@@ -19,7 +19,8 @@ from schemas.clustering.topics import OBSERVED
 from schemas.position import Position
 
 _REQUEST = """
-SELECT source_partition, source_offset, any(stream), count(), countIf(is_outlier), min(point), max(archived_at)
+SELECT source_partition, source_offset, any(stream), count(), countIf(is_outlier), min(point), any(source),
+       toUnixTimestamp64Micro(max(archived_at))
 FROM points
 WHERE request_id = {request_id:String}
 GROUP BY source_partition, source_offset
@@ -38,6 +39,7 @@ class StoredBatch:
     points: int
     outliers: int
     first_point: int
+    source: str | None
     archived_at: int
 
 
@@ -55,6 +57,11 @@ class StoredRequest:
     @property
     def outliers(self) -> int:
         return sum(batch.outliers for batch in self.batches)
+
+    @property
+    def source(self) -> str | None:
+        """Who sent it; None where nothing is stored."""
+        return self.batches[0].source if self.batches else None
 
     @property
     def positions(self) -> Sequence[Position]:
@@ -129,7 +136,14 @@ class Reader:
 
 
 def _batch(
-    partition: int, offset: int, stream: str, points: int, outliers: int, first_point: int, archived_at: Any
+    partition: int,
+    offset: int,
+    stream: str,
+    points: int,
+    outliers: int,
+    first_point: int,
+    source: str | None,
+    archived_at: int,
 ) -> StoredBatch:
-    moment = int(archived_at.timestamp() * 1_000_000)
-    return StoredBatch(Position(OBSERVED.name, partition, offset), stream, points, outliers, first_point, moment)
+    position = Position(OBSERVED.name, partition, offset)
+    return StoredBatch(position, stream, points, outliers, first_point, source, archived_at)
