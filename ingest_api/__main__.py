@@ -9,16 +9,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI
 
 from ingest_api.access_log import CONFIG
 from ingest_api.app import create_app
+from ingest_api.assembly import DoorSettings, assemble
+from ingest_api.live.draining import DrainingServer
 from ingest_api.protocol import BoundedHttp
 from ingest_api.settings import ApiSettings
-from ingest_api.wiring import wire
 from pipeline.embedded import lifeline
 from pipeline.errors import Failure, Misconfigured
 
@@ -27,7 +28,11 @@ SHUTDOWN_SECONDS = 6
 WS_MESSAGE_BYTES = 1024 * 1024
 
 
-class Server(uvicorn.Server):
+async def at_once() -> None:
+    """The farewell of an application without a live feed: there is nobody to tell."""
+
+
+class Server(DrainingServer):
     """Says on stdout when it serves, and where: the supervisor waits for that line. Ends with status 0 when told
     to, where uvicorn, having closed all, would raise the signal anew."""
 
@@ -51,7 +56,7 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def server_for(app: FastAPI, settings: ApiSettings) -> Server:
+def server_for(app: FastAPI, settings: ApiSettings, drain: Callable[[], Awaitable[None]] = at_once) -> Server:
     """The server, not yet running."""
     return Server(
         uvicorn.Config(
@@ -68,7 +73,8 @@ def server_for(app: FastAPI, settings: ApiSettings) -> Server:
             forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_keep_alive=15,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
+        ),
+        drain,
     )
 
 
@@ -77,7 +83,7 @@ def main() -> int:
     log = logging.getLogger("thalweg.api")
     lifeline.attach(os.environ)
     try:
-        settings = ApiSettings.from_environment(os.environ)
+        settings = DoorSettings.from_environment(os.environ)
         asyncio.run(_serve(settings))
     except Misconfigured as error:
         log.error("%s", error)
@@ -90,8 +96,9 @@ def main() -> int:
     return 0
 
 
-async def _serve(settings: ApiSettings) -> None:
-    await server_for(create_app(settings, wire(settings)), settings).serve()
+async def _serve(settings: DoorSettings) -> None:
+    door = assemble(settings)
+    await server_for(create_app(settings.api, door.wiring), settings.api, door.drain).serve()
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from starlette.responses import HTMLResponse, Response
 from ingest_api import health
 from ingest_api.accounts import routes as accounts
 from ingest_api.auth import public
-from ingest_api.json import Json, encode
 from ingest_api.clustering import routes as clustering
+from ingest_api.json import Json, encode
 from ingest_api.live import routes as live
 from ingest_api.openapi import document, guard_of, routes_of
 from ingest_api.problems import Envelope, Problem, Renderer

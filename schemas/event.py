@@ -47,9 +47,10 @@ def _same(one: Any, other: Any) -> bool:
 
 def shallow(record: Any) -> dict[str, Any]:
     """A dataclass's fields by name, as they are."""
-    return {name: getattr(record, name) for name in _names(type(record))}
+    kind: Hashable = type(record)
+    return {name: getattr(record, name) for name in _names(kind)}
 
 
 @cache
 def _names(kind: Hashable) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cast(type[Any], kind)))
+    return tuple(field.name for field in fields(cast(Any, kind)))

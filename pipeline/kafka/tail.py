@@ -47,22 +47,20 @@ class Tail:
         moved: Callable[[str, int, int, int], None] | None = None,
         run: int = 1000,
     ) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": settings.bootstrap,
-                "client.id": client_id,
-                "group.id": f"{client_id}-unused",  # librdkafka wants one; nothing is ever committed
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": False,
-                "fetch.min.bytes": 1,
-                "fetch.error.backoff.ms": 100,
-                "queued.max.messages.kbytes": 32 * 1024,
-                "allow.auto.create.topics": False,
-            },
-            logger=log,
-        )
+        self._configuration = {
+            "bootstrap.servers": settings.bootstrap,
+            "client.id": client_id,
+            "group.id": f"{client_id}-unused",  # librdkafka wants one; nothing is ever committed
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": False,
+            "fetch.min.bytes": 1,
+            "fetch.error.backoff.ms": 100,
+            "queued.max.messages.kbytes": 32 * 1024,
+            "allow.auto.create.topics": False,
+        }
+        self._opened: Consumer | None = None
         self._deliver, self._moved, self._run = deliver, moved, run
         self._next: dict[tuple[str, int], int] = {}
         self._goal: dict[tuple[str, int], int] = {}
@@ -86,12 +84,20 @@ class Tail:
         self._room.release()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
-        await asyncio.to_thread(self._consumer.close)
+        if self._opened is not None:
+            await asyncio.to_thread(self._opened.close)
 
     @property
     def positions(self) -> Mapping[tuple[str, int], int]:
         """The next offset of each partition, as of what `deliver` has been given."""
         return self._next
+
+    @property
+    def _consumer(self) -> Consumer:
+        """Connects when first asked for."""
+        if self._opened is None:
+            self._opened = Consumer(self._configuration, logger=log)
+        return self._opened
 
     def _assign(self, starts: dict[tuple[str, int], int]) -> None:
         assignment = []

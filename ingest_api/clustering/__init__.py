@@ -1,0 +1,1 @@
+"""The clustering street at the door: points in, clusters and figures out."""
