@@ -10,6 +10,7 @@ import typer
 
 from pipeline.cli.logs import logs
 from pipeline.cli.status import status
+from pipeline.cli.topics import topics
 from pipeline.cli.up import up
 from pipeline.errors import Failure, Misconfigured
 
@@ -22,7 +23,7 @@ COMMANDS: Sequence[Callable[..., None]] = (
     logs,
 )
 
-GROUPS: Sequence[tuple[str, typer.Typer]] = ()
+GROUPS: Sequence[tuple[str, typer.Typer]] = (("topics", topics),)
 
 HELP = """Thalweg: points in, clusters out, through Kafka, live and into ClickHouse.
 

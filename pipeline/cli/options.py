@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline.settings import KafkaSettings
+
 DataDir = Annotated[
     Path, typer.Option("--data-dir", envvar="THALWEG_DATA_DIR", help="Where everything is kept.", file_okay=False)
 ]
 DEFAULT_DATA_DIR = Path(".thalweg")
+
+Bootstrap = Annotated[
+    str,
+    typer.Option("--bootstrap", envvar="THALWEG_KAFKA_BOOTSTRAP", help="host:port of Kafka.", metavar="HOST:PORT"),
+]
+DEFAULT_BOOTSTRAP = KafkaSettings.bootstrap
+
+ApiUrl = Annotated[str, typer.Option("--url", envvar="THALWEG_API_URL", help="Where the API is.", metavar="URL")]
+DEFAULT_API_URL = "http://127.0.0.1:8000"
+
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def kafka_settings(bootstrap: str) -> KafkaSettings:
+    """The environment's, with the broker the command was given. Raises Misconfigured."""
+    return replace(KafkaSettings.from_environment(os.environ), bootstrap=bootstrap)
