@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -47,10 +45,10 @@ def _same(one: Any, other: Any) -> bool:
 
 def shallow(record: Any) -> dict[str, Any]:
     """A dataclass's fields by name, as they are."""
-    kind: Hashable = type(record)
-    return {name: getattr(record, name) for name in _names(kind)}
+    kind = type(record)
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return {name: getattr(record, name) for name in _NAMES[kind]}
 
 
-@cache
-def _names(kind: Hashable) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cast(Any, kind)))
+_NAMES: dict[Any, tuple[str, ...]] = {}

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import faust
 
+from pipeline.clustering.adaptive.engine import warm
 from pipeline.clustering.cluster import Cluster
 from pipeline.clustering.state import StreamState
 from pipeline.telemetry import Meter
@@ -30,6 +31,7 @@ def attach(app: faust.App, site: Site) -> None:
 
     @cache
     def checkpoint() -> Checkpoint[PointsObserved, StreamState]:
+        warm()  # before the first batch, which would otherwise wait a second for the compiled kernel to load
         step = Cluster(Meter(site.settings.name, site.clock), site.clock)
         engine = FaustEngine(app, table, changelog(OBSERVED), site.producer)
         rhythm = site.settings.rhythm
