@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_api.limits import OTHERS_PER_MINUTE, TABLE, BoundedStorage, Limiter, Standing, address_key, row_for
 from ingest_api.problems import RateLimited
-from tests.doubles.door import ADMIN_PASSWORD, app_with, client_of
+from tests.doubles.door import ADMIN_PASSWORD, app_with, client_of, served
 
 POINTS = "/api/v1/process_points"
 
@@ -194,3 +195,20 @@ async def test_strangers_are_counted_by_address() -> None:
         assert (await http.post("/auth/login", data={"username": "a", "password": "b"})).status_code == 429
         http._transport.client = ("192.0.2.2", 1)  # type: ignore[attr-defined]
         assert (await http.post("/auth/login", data={"username": "a", "password": "b"})).status_code == 401
+
+
+@pytest.mark.parametrize(("proxies", "statuses"), [((), [401, 429]), (("127.0.0.0/8",), [401, 401])])
+async def test_a_forwarded_address_counts_only_from_a_trusted_proxy(
+    proxies: tuple[str, ...], statuses: list[int]
+) -> None:
+    app = app_with(rate_limits=0.1, trusted_proxies=proxies)
+    async with served(app, app.state.wiring.settings) as (host, port), httpx.AsyncClient() as http:
+        answers = [
+            await http.post(
+                f"http://{host}:{port}/auth/login",
+                data={"username": "admin", "password": "wrong"},
+                headers={"X-Forwarded-For": address},
+            )
+            for address in ("192.0.2.1", "192.0.2.2")
+        ]
+    assert [answer.status_code for answer in answers] == statuses
