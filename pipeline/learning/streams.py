@@ -23,13 +23,13 @@ class Stream:
     """1-based numbers of the points at which the stream changes abruptly."""
 
 
-def _centers(rng: np.random.Generator, k: int, dimension: int, apart: float) -> NDArray[np.float64]:
-    """k places from N(0, 5^2), drawn again until no two are nearer than `apart` deviations of a group."""
+def _centers(rng: np.random.Generator, k: int, dimension: int, apart: float, wide: float = 5.0) -> NDArray[np.float64]:
+    """k places from N(0, wide^2), drawn again until no two are nearer than `apart` deviations of a group."""
     reach = apart * np.sqrt(dimension / 3.0) if dimension < 3 else apart
-    places = [rng.normal(0.0, 5.0, dimension)]
+    places = [rng.normal(0.0, wide, dimension)]
     tries = 0
     while len(places) < k:
-        place = rng.normal(0.0, 5.0, dimension)
+        place = rng.normal(0.0, wide, dimension)
         tries += 1
         if tries > 500 * k or all(np.linalg.norm(place - other) >= reach for other in places):
             places.append(place)
@@ -75,12 +75,12 @@ def drifting(seed: int, n: int = 20_000, dimension: int = 10, k: int = 5, travel
     return Stream(centers[truth] + along * ways[truth] + rng.normal(0.0, 1.0, (n, dimension)), truth)
 
 
-def abrupt(seed: int, n: int = 20_000, dimension: int = 10, k: int = 5, changes: int = 3) -> Stream:
+def abrupt(seed: int, n: int = 20_000, dimension: int = 10, k: int = 5, changes: int = 3, wide: float = 5.0, apart: float = 5.0) -> Stream:
     """All groups move to new places at once, `changes` times, evenly spaced."""
     rng = np.random.default_rng(seed)
     era = np.arange(n) * (changes + 1) // n
     group = rng.integers(0, k, n)
-    centers = np.stack([_centers(rng, k, dimension, 5.0) for _ in range(changes + 1)])
+    centers = np.stack([_centers(rng, k, dimension, apart, wide) for _ in range(changes + 1)])
     points = centers[era, group] + rng.normal(0.0, 1.0, (n, dimension))
     starts = np.flatnonzero(np.diff(era)) + 2
     return Stream(points, group + k * era, tuple(int(start) for start in starts))

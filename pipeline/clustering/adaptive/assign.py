@@ -14,6 +14,10 @@ TRAFFIC = 1.0 / 64.0
 _LEAST_WEIGHT = 2.0
 _SHARE = 0.1
 """A cluster needs this part of an even share of the mass: mass / max_clusters."""
+_SETTLED = 8.0
+"""Members from which on a cluster says how well a point fits."""
+MOST_MISFIT = 20.0
+"""No point fits its cluster worse than this many times the cluster's own dispersion."""
 _SLOW = 0.1
 """The anchor's rate, as a part of the centre's."""
 
@@ -45,39 +49,47 @@ def promotion_weight(mass: float, max_clusters: int) -> float:
 @compiled
 def decay_to(t: int, s: int, state: State, rules: Rules) -> None:
     """Bring the weight of slot s up to point t: it halves every half-life."""
-    slots = state.slots
-    if slots.decayed[s] < t:
-        slots.weight[s] *= math.exp(-rules.decay * (t - slots.decayed[s]))
-        slots.decayed[s] = t
+    group = state.slots[s]
+    if group["decayed"] < t:
+        group["weight"] *= math.exp(-rules.decay * (t - group["decayed"]))
+        group["decayed"] = t
+
+
+@compiled
+def misfit(square: float, s: int, state: State) -> float:
+    """delta^2 over the cluster's slow dispersion: about 1 for its own points in any cluster, at most MOST_MISFIT."""
+    return float(min(MOST_MISFIT, square / max(state.slots[s]["spread"], 1e-12)))
 
 
 @compiled
 def assign(x: Vector, t: int, state: State, rules: Rules) -> tuple[int, float]:
     """Put point number t into the nearest group that accepts it, or into a new one.
 
-    Accepts: delta^2 <= rho^2 (1/theta^2 - 1)(1 + max(1/n_k, lr/(2 - lr))). Returns the slot, and how the point fits it:
-    delta^2 over the group's own slow dispersion, or -1 where the group is no promoted cluster or too young to say.
+    Accepts: delta^2 <= rho^2 (1/theta^2 - 1)(1 + max(1/n_k, lr/(2 - lr))). Returns the slot, and the point's misfit
+    to it, or -1 where the group is no promoted cluster or too young to say.
     """
     totals = state.totals[0]
     reach = reach_of(totals["radius"], effective_threshold(rules.threshold, totals["ease"]))
     slack = slack_of(rules.learning_rate)
-    s, square = nearest(x, state.slots, totals["used"], state.scale.precision, reach, slack)
+    s, square = nearest(x, state.slots, state.center, totals["used"], state.scale.precision, reach, slack)
     totals["mass"] = totals["mass"] * (1.0 - rules.decay) + 1.0
     totals["recent"] = totals["recent"] * (1.0 - RECENT) + 1.0
     totals["recent_outliers"] *= 1.0 - RECENT
     fit = -1.0
     if s >= 0:
-        if state.slots.kind[s] == PROMOTED and state.slots.members[s] >= 8.0:
-            fit = square / max(state.slots.spread[s], 1e-12)
+        group = state.slots[s]
+        if group["kind"] == PROMOTED and group["members"] >= _SETTLED:
+            fit = misfit(square, s, state)
         _join(x, t, s, square, state, rules)
-        if state.slots.kind[s] == CANDIDATE:
+        if group["kind"] == CANDIDATE:
             _promote(t, s, state, rules)
     else:
         s = _found(x, t, state, rules)
-    placed = state.slots.kind[s] == PROMOTED
+    group = state.slots[s]
+    placed = group["kind"] == PROMOTED
     if not placed:
-        state.slots.unplaced[s] += 1
-        state.slots.recent_unplaced[s] += 1.0
+        group["unplaced"] += 1
+        group["recent_unplaced"] += 1.0
         totals["outliers"] += 1
         totals["recent_outliers"] += 1.0
     totals["strangers"] += max(1.0 / t, 0.01) * ((0.0 if placed else 1.0) - totals["strangers"])
@@ -91,25 +103,25 @@ def _join(x: Vector, t: int, s: int, square: float, state: State, rules: Rules) 
     center += max(1/n, lr pace)(x - center), at most by half; the anchor at max(1/n, lr/10); dispersion at max(1/n, lr)
     towards delta^2 (1 - rate), spread likewise at max(1/n, lr/10).
     """
-    slots = state.slots
+    group = state.slots[s]
     decay_to(t, s, state, rules)
-    idle = t - slots.touched[s]
-    slots.traffic[s] = slots.traffic[s] * math.exp(-TRAFFIC * idle) + 1.0
-    slots.recent_unplaced[s] *= math.exp(-RECENT * idle)
-    slots.weight[s] += 1.0
-    slots.members[s] += 1.0
-    slots.touched[s] = t
-    least = 1.0 / slots.members[s]
+    idle = t - group["touched"]
+    group["traffic"] = group["traffic"] * math.exp(-TRAFFIC * idle) + 1.0
+    group["recent_unplaced"] *= math.exp(-RECENT * idle)
+    group["weight"] += 1.0
+    group["members"] += 1.0
+    group["touched"] = t
+    least = 1.0 / group["members"]
     rate = min(0.5, max(least, rules.learning_rate * state.totals[0]["pace"]))
-    follow(slots.center[s], x, rate)
-    follow(slots.anchor[s], x, max(least, _SLOW * rules.learning_rate))
-    if slots.members[s] > 2.0:
+    follow(state.center[s], x, rate)
+    follow(state.anchor[s], x, max(least, _SLOW * rules.learning_rate))
+    if group["members"] > 2.0:
         inner = square * (1.0 - rate)
-        slots.dispersion[s] += max(least, rules.learning_rate) * (inner - slots.dispersion[s])
-        slots.spread[s] += max(least, _SLOW * rules.learning_rate) * (inner - slots.spread[s])
+        group["dispersion"] += max(least, rules.learning_rate) * (inner - group["dispersion"])
+        group["spread"] += max(least, _SLOW * rules.learning_rate) * (inner - group["spread"])
     else:
-        slots.dispersion[s] = 0.5 * square
-        slots.spread[s] = 0.5 * square
+        group["dispersion"] = 0.5 * square
+        group["spread"] = 0.5 * square
 
 
 @compiled
@@ -120,29 +132,30 @@ def _promote(t: int, s: int, state: State, rules: Rules) -> None:
     its members counted as outliers is taken back.
     """
     slots, totals = state.slots, state.totals[0]
-    if slots.weight[s] < promotion_weight(totals["mass"], rules.max_clusters) - 1e-3:
+    if slots[s]["weight"] < promotion_weight(totals["mass"], rules.max_clusters) - 1e-3:
         return
     active, lightest, least = 0, -1, FAR
     for q in range(totals["used"]):
-        if slots.kind[q] == PROMOTED:
+        if slots[q]["kind"] == PROMOTED:
             active += 1
             decay_to(t, q, state, rules)
-            if slots.weight[q] < least:
-                lightest, least = q, slots.weight[q]
-    if active == rules.max_clusters and slots.weight[s] > least:
-        slots.kind[lightest] = CANDIDATE
+            if slots[q]["weight"] < least:
+                lightest, least = q, slots[q]["weight"]
+    if active == rules.max_clusters and slots[s]["weight"] > least:
+        slots[lightest]["kind"] = CANDIDATE
         active -= 1
         totals["churn"] += 1.0
     if active >= rules.max_clusters:
         return
-    slots.kind[s] = PROMOTED
-    if slots.identity[s] == 0:
+    group = slots[s]
+    group["kind"] = PROMOTED
+    if group["identity"] == 0:
         totals["ids"] += 1
-        slots.identity[s] = totals["ids"]
-    totals["outliers"] -= slots.unplaced[s]
-    totals["recent_outliers"] = max(0.0, totals["recent_outliers"] - slots.recent_unplaced[s])
-    slots.unplaced[s] = 0
-    slots.recent_unplaced[s] = 0.0
+        group["identity"] = totals["ids"]
+    totals["outliers"] -= group["unplaced"]
+    totals["recent_outliers"] = max(0.0, totals["recent_outliers"] - group["recent_unplaced"])
+    group["unplaced"] = 0
+    group["recent_unplaced"] = 0.0
     if t > RESERVOIR:
         totals["churn"] += 1.0
 
@@ -153,24 +166,25 @@ def _found(x: Vector, t: int, state: State, rules: Rules) -> int:
     slots, totals = state.slots, state.totals[0]
     free, faintest, least, candidates = -1, -1, FAR, 0
     for q in range(totals["used"]):
-        if slots.kind[q] == FREE:
+        if slots[q]["kind"] == FREE:
             if free < 0:
                 free = q
-        elif slots.kind[q] == CANDIDATE:
+        elif slots[q]["kind"] == CANDIDATE:
             candidates += 1
-            presence = slots.weight[q] * math.exp(-20.0 * rules.decay * (t - slots.touched[q]))
+            presence = slots[q]["weight"] * math.exp(-20.0 * rules.decay * (t - slots[q]["touched"]))
             if presence < least:
                 faintest, least = q, presence
-    if free < 0 and totals["used"] < slots.kind.size:
+    if free < 0 and totals["used"] < slots.size:
         free = totals["used"]
         totals["used"] += 1
     s = faintest if free < 0 or candidates >= CANDIDATES else free
     totals["serials"] += 1
-    slots.kind[s], slots.identity[s], slots.serial[s] = CANDIDATE, 0, totals["serials"]
-    slots.weight[s], slots.members[s], slots.traffic[s] = 1.0, 1.0, 1.0
-    slots.dispersion[s], slots.spread[s] = 0.0, 0.0
-    slots.unplaced[s], slots.recent_unplaced[s] = 0, 0.0
-    slots.founded[s], slots.touched[s], slots.decayed[s] = t, t, t
-    slots.center[s, :] = x
-    slots.anchor[s, :] = x
+    group = slots[s]
+    group["kind"], group["identity"], group["serial"] = CANDIDATE, 0, totals["serials"]
+    group["weight"], group["members"], group["traffic"] = 1.0, 1.0, 1.0
+    group["dispersion"], group["spread"] = 0.0, 0.0
+    group["unplaced"], group["recent_unplaced"] = 0, 0.0
+    group["founded"], group["touched"], group["decayed"] = t, t, t
+    state.center[s, :] = x
+    state.anchor[s, :] = x
     return s

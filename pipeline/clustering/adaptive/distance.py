@@ -1,12 +1,13 @@
 """The arithmetic of the hot path, in two bodies each: numpy for the interpreter, loops for the compiler.
 
-The first body is the definition; the second, registered with numba's `overload`, is what compiled code runs. The loops
-sum in a fixed order, in eight strands, so that vector units are used without leave to reassociate: the same points
-give the same bits on every machine.
+The first body is the definition; the second, registered with numba's `overload`, is what compiled code runs. The order
+of their sums depends on the dimension and the machine's vector unit alone, not on batches: on machines of one kind the
+same points give the same bits.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,11 @@ import numpy as np
 from numba.extending import overload, register_jitable
 from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.state import FREE, PROMOTED, Scale, Slots
+from pipeline.clustering.adaptive.state import FREE, PROMOTED, Scale
 
 Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Slots = NDArray[np.void]
 FAR = 1e300
 """Further than any distance."""
 DEAD = 1e-20
@@ -24,6 +27,8 @@ DEAD = 1e-20
 _BLOCK = 256
 """Dimensions summed between two looks at the limit."""
 OPTIONS: Any = {"error_model": "numpy"}
+FREELY: Any = {**OPTIONS, "fastmath": {"reassoc", "contract", "nsz"}}
+"""Sums may be taken in strands, as wide as the machine's vector unit: the only place where that is allowed."""
 compiled = register_jitable(**OPTIONS)
 """Marks a function that runs as it is in the interpreter, and is compiled when compiled code calls it."""
 
@@ -44,55 +49,59 @@ def squared_distance(x: Vector, y: Vector, precision: Vector, limit: float) -> f
     return float(np.dot(precision * difference, difference))
 
 
+@register_jitable(**FREELY)
+def _whole(x: Vector, centers: Matrix, s: int, precision: Vector) -> float:
+    total = 0.0
+    for j in range(x.size):
+        difference = x[j] - centers[s, j]
+        total += precision[j] * difference * difference
+    return total
+
+
+@register_jitable(**FREELY)
+def _piece(x: Vector, y: Vector, precision: Vector) -> float:
+    total = 0.0
+    for j in range(x.size):
+        difference = x[j] - y[j]
+        total += precision[j] * difference * difference
+    return total
+
+
 @compiled
-def _strands(x: Vector, y: Vector, precision: Vector, start: int, end: int) -> float:
-    a = b = c = d = e = f = g = h = 0.0
-    j = start
-    while j + 8 <= end:
-        a += precision[j] * (x[j] - y[j]) * (x[j] - y[j])
-        b += precision[j + 1] * (x[j + 1] - y[j + 1]) * (x[j + 1] - y[j + 1])
-        c += precision[j + 2] * (x[j + 2] - y[j + 2]) * (x[j + 2] - y[j + 2])
-        d += precision[j + 3] * (x[j + 3] - y[j + 3]) * (x[j + 3] - y[j + 3])
-        e += precision[j + 4] * (x[j + 4] - y[j + 4]) * (x[j + 4] - y[j + 4])
-        f += precision[j + 5] * (x[j + 5] - y[j + 5]) * (x[j + 5] - y[j + 5])
-        g += precision[j + 6] * (x[j + 6] - y[j + 6]) * (x[j + 6] - y[j + 6])
-        h += precision[j + 7] * (x[j + 7] - y[j + 7]) * (x[j + 7] - y[j + 7])
-        j += 8
-    total = ((a + e) + (c + g)) + ((b + f) + (d + h))
-    while j < end:
-        total += precision[j] * (x[j] - y[j]) * (x[j] - y[j])
-        j += 1
+def _row_distance(x: Vector, centers: Matrix, s: int, precision: Vector, limit: float) -> float:
+    if x.size <= _BLOCK:
+        return _whole(x, centers, s, precision)
+    total, start, y = 0.0, 0, centers[s]
+    while start < x.size and total <= limit:
+        end = min(x.size, start + _BLOCK)
+        # views, since numba would ask of every index between bounds whether it is negative
+        total += _piece(x[start:end], y[start:end], precision[start:end])
+        start = end
     return total
 
 
 @looped(squared_distance)
 def _squared_distance(x: Any, y: Any, precision: Any, limit: Any) -> Any:
     def loops(x: Vector, y: Vector, precision: Vector, limit: float) -> float:
-        total = 0.0
-        start = 0
-        while start < x.size and total <= limit:
-            end = min(x.size, start + _BLOCK)
-            total += _strands(x, y, precision, start, end)
-            start = end
-        return total
+        return _row_distance(x, y.reshape(1, y.size), 0, precision, limit)
 
     return loops
 
 
 def nearest(
-    x: Vector, slots: Slots, used: int, precision: Vector, reach: float, least_slack: float
+    x: Vector, slots: Slots, centers: Matrix, used: int, precision: Vector, reach: float, least_slack: float
 ) -> tuple[int, float]:
     """The nearest group that accepts `x`: its slot and delta^2; (-1, FAR) when none does.
 
     Group k accepts when delta^2 <= reach (1 + max(1/n_k, least_slack)): a young centre is uncertain, and an old one
     keeps the uncertainty of its learning rate. Ties go to the lower slot.
     """
-    rows = np.flatnonzero(slots.kind[:used] != FREE)
+    rows = np.flatnonzero(slots["kind"][:used] != FREE)
     if not len(rows):
         return -1, FAR
-    difference = slots.center[rows] - x
+    difference = centers[rows] - x
     squares = (difference * difference) @ precision
-    accepting = squares <= reach * (1.0 + np.maximum(1.0 / slots.members[rows], least_slack))
+    accepting = squares <= reach * (1.0 + np.maximum(1.0 / slots["members"][rows], least_slack))
     if not accepting.any():
         return -1, FAR
     best = int(np.where(accepting, squares, np.inf).argmin())
@@ -100,16 +109,17 @@ def nearest(
 
 
 @looped(nearest)
-def _nearest(x: Any, slots: Any, used: Any, precision: Any, reach: Any, least_slack: Any) -> Any:
+def _nearest(x: Any, slots: Any, centers: Any, used: Any, precision: Any, reach: Any, least_slack: Any) -> Any:
     def loops(
-        x: Vector, slots: Slots, used: int, precision: Vector, reach: float, least_slack: float
+        x: Vector, slots: Slots, centers: Matrix, used: int, precision: Vector, reach: float, least_slack: float
     ) -> tuple[int, float]:
         best, slot = FAR, -1
         for s in range(used):
-            if slots.kind[s] == FREE:
+            group = slots[s]
+            if group["kind"] == FREE:
                 continue
-            limit = reach * (1.0 + max(1.0 / slots.members[s], least_slack))
-            square = squared_distance(x, slots.center[s], precision, min(limit, best))
+            limit = reach * (1.0 + max(1.0 / group["members"], least_slack))
+            square = _row_distance(x, centers, s, precision, min(limit, best))
             if square <= limit and square < best:
                 best, slot = square, s
         return slot, best
@@ -117,24 +127,24 @@ def _nearest(x: Any, slots: Any, used: Any, precision: Any, reach: Any, least_sl
     return loops
 
 
-def nearest_promoted(x: Vector, slots: Slots, used: int, precision: Vector) -> tuple[int, float]:
+def nearest_promoted(x: Vector, slots: Slots, centers: Matrix, used: int, precision: Vector) -> tuple[int, float]:
     """The nearest promoted cluster: its slot and delta^2; (-1, FAR) when there is none. Ties go to the lower slot."""
-    rows = np.flatnonzero(slots.kind[:used] == PROMOTED)
+    rows = np.flatnonzero(slots["kind"][:used] == PROMOTED)
     if not len(rows):
         return -1, FAR
-    difference = slots.center[rows] - x
+    difference = centers[rows] - x
     squares = (difference * difference) @ precision
     best = int(squares.argmin())
     return int(rows[best]), float(squares[best])
 
 
 @looped(nearest_promoted)
-def _nearest_promoted(x: Any, slots: Any, used: Any, precision: Any) -> Any:
-    def loops(x: Vector, slots: Slots, used: int, precision: Vector) -> tuple[int, float]:
+def _nearest_promoted(x: Any, slots: Any, centers: Any, used: Any, precision: Any) -> Any:
+    def loops(x: Vector, slots: Slots, centers: Matrix, used: int, precision: Vector) -> tuple[int, float]:
         best, slot = FAR, -1
         for s in range(used):
-            if slots.kind[s] == PROMOTED:
-                square = squared_distance(x, slots.center[s], precision, best)
+            if slots[s]["kind"] == PROMOTED:
+                square = _row_distance(x, centers, s, precision, best)
                 if square < best or slot < 0:
                     best, slot = square, s
         return slot, best
@@ -175,7 +185,7 @@ def _track(x: Any, scale: Any, rate: Any, reach: Any) -> Any:
             mean, variance = scale.mean[j], scale.variance[j]
             difference = x[j] - mean
             if variance > DEAD * mean * mean:
-                limit = reach * np.sqrt(variance)
+                limit = reach * math.sqrt(variance)
                 difference = min(limit, max(-limit, difference))
             scale.mean[j] = mean + rate * difference
             scale.variance[j] = (1.0 - rate) * (variance + rate * difference * difference)

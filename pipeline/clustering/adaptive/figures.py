@@ -59,13 +59,13 @@ def health(quality: float, drift: float, idle: float) -> str:
 
 def _nearest_squares(rows: NDArray[np.intp], state: State) -> Vector:
     """For each promoted cluster, delta^2 to the nearest other one; for an only one, to the nearest candidate."""
-    slots, precision = state.slots, state.scale.precision
+    slots, center, precision = state.slots, state.center, state.scale.precision
     others = rows
     if len(rows) == 1:
-        others = np.concatenate([rows, np.flatnonzero(slots.kind[: state.totals[0]["used"]] == CANDIDATE)])
+        others = np.concatenate([rows, np.flatnonzero(slots["kind"][: state.totals[0]["used"]] == CANDIDATE)])
     nearest = np.full(len(rows), np.inf)
     for i, s in enumerate(rows):
-        difference = slots.center[others[others != s]] - slots.center[s]
+        difference = center[others[others != s]] - center[s]
         if len(difference):
             nearest[i] = ((difference * difference) @ precision).min()
     return nearest
@@ -75,29 +75,30 @@ def clusters(state: State, rules: Rules) -> list[Cluster]:
     """The promoted clusters, ids ascending."""
     slots, totals = state.slots, state.totals[0]
     t, radius, half_life = int(totals["points"]), float(totals["radius"]), math.log(2.0) / rules.decay
-    rows = np.flatnonzero(slots.kind[: totals["used"]] == PROMOTED)
-    rows = rows[np.argsort(slots.identity[rows])]
+    rows = np.flatnonzero(slots["kind"][: totals["used"]] == PROMOTED)
+    rows = rows[np.argsort(slots["identity"][rows])]
     told = []
     with np.errstate(over="ignore"):
         for s, nearest in zip(rows, _nearest_squares(rows, state), strict=True):
-            away = slots.center[s] - slots.anchor[s]
-            square, dispersion = float((away * away) @ state.scale.precision), float(slots.dispersion[s])
-            members = float(slots.members[s])
+            group = slots[s]
+            away = state.center[s] - state.anchor[s]
+            square, dispersion = float((away * away) @ state.scale.precision), float(group["dispersion"])
+            members = float(group["members"])
             good = quality(dispersion, float(nearest))
             drift = drift_coefficient(square, dispersion, members, radius, rules.learning_rate)
-            weight = float(slots.weight[s]) * math.exp(-rules.decay * (t - int(slots.decayed[s])))
+            weight = float(group["weight"]) * math.exp(-rules.decay * (t - int(group["decayed"])))
             told.append(
                 Cluster(
-                    cluster_id=int(slots.identity[s]),
+                    cluster_id=int(group["identity"]),
                     size=int(members),
                     weight=weight,
-                    center=slots.center[s].copy(),
+                    center=state.center[s].copy(),
                     quality=good,
                     confidence=confidence(weight, drift),
                     drift_coefficient=drift,
-                    health=health(good, drift, (t - int(slots.touched[s])) / half_life),
-                    created=int(slots.founded[s]),
-                    updated=int(slots.touched[s]),
+                    health=health(good, drift, (t - int(group["touched"])) / half_life),
+                    created=int(group["founded"]),
+                    updated=int(group["touched"]),
                 )
             )
     return told
@@ -108,7 +109,7 @@ def status(state: State, rules: Rules) -> Status:
 
     outlier_rate: outliers among the last ~256 points. clustering_quality: the clusters' mean quality by weight, times
     1 - that rate shrunk by 32 assumed members. global_stability: (1 - mean drift coefficient) e^(-churn / active), with
-    the decayed number of births, deaths and merges since the warm-up. adaptation_rate: the learning rate's factor, above
+    the decayed number of births, deaths and merges since the warm-up. adaptation_rate: the learning rate's factor, over
     1 for a while after a drift, times 1 + mean drift coefficient; 1 means stationary.
     """
     totals = state.totals[0]

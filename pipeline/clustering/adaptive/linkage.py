@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.distance import FAR, compiled, looped
+from pipeline.clustering.adaptive.distance import FAR, FREELY, compiled, looped
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -26,25 +27,23 @@ def pairwise(sample: Matrix) -> Matrix:
     return squares
 
 
+@register_jitable(**FREELY)
+def _mean_square(sample: Matrix, i: int, k: int) -> float:
+    total = 0.0
+    for j in range(sample.shape[1]):
+        difference = sample[i, j] - sample[k, j]
+        total += difference * difference
+    return float(total / sample.shape[1])
+
+
 @looped(pairwise)
 def _pairwise(sample: Any) -> Any:
     def loops(sample: Matrix) -> Matrix:
-        m, dimension = sample.shape
+        m = sample.shape[0]
         squares = np.zeros((m, m))
         for i in range(m):
             for k in range(i):
-                a = b = c = d = 0.0
-                j = 0
-                while j + 4 <= dimension:
-                    a += (sample[i, j] - sample[k, j]) * (sample[i, j] - sample[k, j])
-                    b += (sample[i, j + 1] - sample[k, j + 1]) * (sample[i, j + 1] - sample[k, j + 1])
-                    c += (sample[i, j + 2] - sample[k, j + 2]) * (sample[i, j + 2] - sample[k, j + 2])
-                    d += (sample[i, j + 3] - sample[k, j + 3]) * (sample[i, j + 3] - sample[k, j + 3])
-                    j += 4
-                while j < dimension:
-                    a += (sample[i, j] - sample[k, j]) * (sample[i, j] - sample[k, j])
-                    j += 1
-                squares[i, k] = ((a + c) + (b + d)) / dimension
+                squares[i, k] = _mean_square(sample, i, k)
                 squares[k, i] = squares[i, k]
         return squares
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.clustering.adaptive.assign import RECENT, TRAFFIC, decay_to, promotion_weight
 from pipeline.clustering.adaptive.distance import compiled, squared_distance
-from pipeline.clustering.adaptive.state import CANDIDATE, FREE, PROMOTED, Rules, State, Trace
+from pipeline.clustering.adaptive.state import CANDIDATE, FREE, PROMOTED, Rules, State
 
 EVERY = 64
 """Points between two rounds of upkeep."""
@@ -18,7 +21,7 @@ _GIVE = 0.15
 
 
 @compiled
-def maintain(t: int, state: State, rules: Rules, trace: Trace, seen: int) -> None:
+def maintain(t: int, state: State, rules: Rules, trace: NDArray[np.void], seen: int) -> None:
     """One round at point t. `trace[:seen]` is kept true through merges."""
     expire(t, state, rules)
     if t % _MERGE_EVERY == 0:
@@ -34,31 +37,31 @@ def expire(t: int, state: State, rules: Rules) -> None:
     slots, totals = state.slots, state.totals[0]
     mass = 0.0
     for s in range(totals["used"]):
-        if slots.kind[s] != FREE:
+        if slots[s]["kind"] != FREE:
             decay_to(t, s, state, rules)
-            mass += slots.weight[s]
+            mass += slots[s]["weight"]
     totals["mass"] = mass
     least = 0.5 * promotion_weight(mass, rules.max_clusters)
     for s in range(totals["used"]):
-        idle = t - slots.touched[s]
-        if slots.kind[s] == PROMOTED:
-            if slots.weight[s] < least and (slots.weight[s] < 1.0 or idle > 0.5 / rules.decay):
+        idle = t - slots[s]["touched"]
+        if slots[s]["kind"] == PROMOTED:
+            if slots[s]["weight"] < least and (slots[s]["weight"] < 1.0 or idle > 0.5 / rules.decay):
                 _release(s, state)
                 totals["churn"] += 1.0
-        elif slots.kind[s] == CANDIDATE and slots.weight[s] < 0.6 and idle > 64:
+        elif slots[s]["kind"] == CANDIDATE and slots[s]["weight"] < 0.6 and idle > 64:
             _release(s, state)
-    while totals["used"] > 0 and slots.kind[totals["used"] - 1] == FREE:
+    while totals["used"] > 0 and slots[totals["used"] - 1]["kind"] == FREE:
         totals["used"] -= 1
 
 
 @compiled
 def _release(s: int, state: State) -> None:
-    state.slots.kind[s] = FREE
-    state.slots.identity[s] = 0
+    state.slots[s]["kind"] = FREE
+    state.slots[s]["identity"] = 0
 
 
 @compiled
-def merge_close(t: int, state: State, trace: Trace, seen: int) -> None:
+def merge_close(t: int, state: State, trace: NDArray[np.void], seen: int) -> None:
     """Merge the closest pair of clusters until none is closer than rho / 2. The older id stays."""
     slots, totals = state.slots, state.totals[0]
     precision = state.scale.precision
@@ -66,20 +69,20 @@ def merge_close(t: int, state: State, trace: Trace, seen: int) -> None:
         first, second = -1, -1
         closest = (_CLOSE * totals["radius"]) ** 2
         for i in range(totals["used"]):
-            if slots.kind[i] == PROMOTED:
+            if slots[i]["kind"] == PROMOTED:
                 for j in range(i):
-                    if slots.kind[j] == PROMOTED:
-                        square = squared_distance(slots.center[i], slots.center[j], precision, closest)
+                    if slots[j]["kind"] == PROMOTED:
+                        square = squared_distance(state.center[i], state.center[j], precision, closest)
                         if square < closest:
                             first, second, closest = i, j, square
         if first < 0:
             return
-        if slots.identity[second] < slots.identity[first]:
+        if slots[second]["identity"] < slots[first]["identity"]:
             first, second = second, first
         _absorb(t, first, second, closest, state)
-        moved = trace.serial[:seen] == slots.serial[second]
-        trace.slot[:seen][moved] = first
-        trace.serial[:seen][moved] = slots.serial[first]
+        for k in range(seen):
+            if trace[k]["serial"] == slots[second]["serial"]:
+                trace[k]["slot"], trace[k]["serial"] = first, slots[first]["serial"]
         _release(second, state)
         totals["churn"] += 1.0
 
@@ -87,26 +90,26 @@ def merge_close(t: int, state: State, trace: Trace, seen: int) -> None:
 @compiled
 def _absorb(t: int, i: int, j: int, square: float, state: State) -> None:
     """Add cluster j to cluster i: weighted means of centre and anchor; the dispersions' mean plus a b delta_ij^2."""
-    slots = state.slots
-    a = slots.weight[i] / (slots.weight[i] + slots.weight[j])
+    kept, gone = state.slots[i], state.slots[j]
+    a = kept["weight"] / (kept["weight"] + gone["weight"])
     b = 1.0 - a
-    slots.center[i, :] = a * slots.center[i] + b * slots.center[j]
-    slots.anchor[i, :] = a * slots.anchor[i] + b * slots.anchor[j]
-    slots.dispersion[i] = a * slots.dispersion[i] + b * slots.dispersion[j] + a * b * square
-    slots.spread[i] = a * slots.spread[i] + b * slots.spread[j] + a * b * square
-    touched = max(slots.touched[i], slots.touched[j])
-    slots.traffic[i] = traffic_at(touched, i, state) + traffic_at(touched, j, state)
-    slots.recent_unplaced[i] = slots.recent_unplaced[i] * math.exp(-RECENT * (touched - slots.touched[i]))
-    slots.weight[i] += slots.weight[j]
-    slots.members[i] += slots.members[j]
-    slots.founded[i] = min(slots.founded[i], slots.founded[j])
-    slots.touched[i] = touched
+    state.center[i, :] = a * state.center[i] + b * state.center[j]
+    state.anchor[i, :] = a * state.anchor[i] + b * state.anchor[j]
+    kept["dispersion"] = a * kept["dispersion"] + b * gone["dispersion"] + a * b * square
+    kept["spread"] = a * kept["spread"] + b * gone["spread"] + a * b * square
+    touched = max(kept["touched"], gone["touched"])
+    kept["traffic"] = traffic_at(touched, i, state) + traffic_at(touched, j, state)
+    kept["recent_unplaced"] = kept["recent_unplaced"] * math.exp(-RECENT * (touched - kept["touched"]))
+    kept["weight"] += gone["weight"]
+    kept["members"] += gone["members"]
+    kept["founded"] = min(kept["founded"], gone["founded"])
+    kept["touched"] = touched
 
 
 @compiled
 def traffic_at(t: int, s: int, state: State) -> float:
     """Points of slot s within the last few, as of point t."""
-    return float(state.slots.traffic[s] * math.exp(-TRAFFIC * (t - state.slots.touched[s])))
+    return float(state.slots[s]["traffic"] * math.exp(-TRAFFIC * (t - state.slots[s]["touched"])))
 
 
 @compiled
@@ -119,7 +122,7 @@ def ease(state: State, rules: Rules) -> None:
     slots, totals = state.slots, state.totals[0]
     active = 0
     for s in range(totals["used"]):
-        if slots.kind[s] == PROMOTED:
+        if slots[s]["kind"] == PROMOTED:
             active += 1
     crowding = min(1.0, max(0.0, active / rules.max_clusters - 0.8) / 0.2)
     strangers = min(_GIVE, 0.5 * max(0.0, totals["strangers"] - 0.15))

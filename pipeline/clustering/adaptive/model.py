@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.clustering.adaptive import figures, snapshot
 from pipeline.clustering.adaptive.assign import effective_threshold, reach_of
 from pipeline.clustering.adaptive.engine import engine
-from pipeline.clustering.adaptive.state import SIGNALS, Alarms, Rules, State, Trace, alarms, empty, grown
+from pipeline.clustering.adaptive.state import SIGNALS, TRACE, Alarms, Rules, State, alarms, empty, grown
 from pipeline.learning.checkpoint import SnapshotError, pack, unpack
 from pipeline.learning.learner import AS_CONFIGURED, Cluster, Drift, Judgement, Override, Status
 
@@ -90,12 +90,12 @@ class AdaptiveLearner:
         rules = self._rules(override)
         self._state = grown(self._state, rules.max_clusters)
         n = len(points)
-        trace, found = Trace(np.zeros(n, np.int64), np.zeros(n, np.int64)), alarms(n)
+        trace, found = np.zeros(n, TRACE), alarms(n)
         labels, similarities = np.empty(n, np.int64), np.empty(n)
         with np.errstate(all="ignore"):
-            self._engine.learn(points, self._state, rules, trace, found)
+            raised, _stamp = self._engine.learn(points, self._state, rules, trace, found)
             self._engine.settle(points, self._state, trace, labels, similarities)
-        return Judgement(labels, similarities, _drifts(found))
+        return Judgement(labels, similarities, _drifts(found, raised))
 
     def judge(self, points: NDArray[np.float64]) -> Judgement:
         points = self._checked(points)
@@ -154,14 +154,14 @@ class AdaptiveLearner:
         return points
 
 
-def _drifts(found: Alarms) -> tuple[Drift, ...]:
+def _drifts(found: Alarms, raised: int) -> tuple[Drift, ...]:
     return tuple(
         Drift(
-            at=int(found.at[row]),
-            signal=SIGNALS[found.signal[row]],
-            statistic=float(found.statistic[row]),
-            severity=float(found.severity[row]),
-            affected=tuple(int(identity) for identity in found.affected[row] if identity > 0),
+            at=int(alarm["at"]),
+            signal=SIGNALS[alarm["signal"]],
+            statistic=float(alarm["statistic"]),
+            severity=float(alarm["severity"]),
+            affected=tuple(int(identity) for identity in ids if identity > 0),
         )
-        for row in range(int(found.raised[0]))
+        for alarm, ids in zip(found.rows[:raised], found.affected, strict=False)
     )

@@ -22,6 +22,9 @@ _NO_STRUCTURE = 0.62
 """Times 1/sqrt(effective dimension): a silhouette below it is what one Gaussian gives (its 95th percentile is ~.66)."""
 _BLEND = 0.3
 """How much a later estimate counts."""
+_HOLD = 0.9
+AFTER_DRIFT = 512
+"""Points after a drift at which the radius is estimated out of turn."""
 _LEAST_SAMPLE = 8
 
 
@@ -127,7 +130,8 @@ def estimate(state: State) -> None:
     """Read the natural radius off the reservoir.
 
     Coordinates are winsorised at 4 deviations. The first estimates, up to point 128, replace the radius; later ones are
-    blended in: log rho <- .7 log rho + .3 log rho'.
+    blended in: log rho <- .7 log rho + .3 log rho'. The wide radius holds the peak, less a tenth
+    an estimate, until it is taken anew after a drift.
     """
     totals = state.totals[0]
     m = min(totals["sampled"], RESERVOIR)
@@ -142,6 +146,8 @@ def estimate(state: State) -> None:
     else:
         kept = (1.0 - _BLEND) * math.log(totals["radius"])
         totals["radius"] = math.exp(kept + _BLEND * math.log(max(found.radius, 1e-12)))
+    fresh = totals["points"] <= RESERVOIR or totals["points"] == totals["last_drift"] + AFTER_DRIFT
+    totals["wide_radius"] = max(totals["radius"], 0.0 if fresh else _HOLD * totals["wide_radius"])
     totals["silhouette"] = found.silhouette
     totals["effective_dimension"] = found.effective_dimension
     totals["estimated"] = totals["points"]

@@ -10,38 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clustering.adaptive.state import (
+    CANDIDATE,
     CANDIDATES,
     DETECTOR,
     FREE,
+    PROMOTED,
     RESERVOIR,
     SIGNALS,
+    SLOT,
     TOTALS,
     Scale,
-    Slots,
     State,
-    empty_slots,
 )
 from pipeline.learning.checkpoint import SnapshotError
 
 VERSION = 1
+_KINDS = (CANDIDATE, PROMOTED)
 _MOST = 1 << 16
 """Dimensions or slots that a snapshot may claim."""
 
 
 def encode(state: State, settings: dict[str, Any]) -> bytes:
     """Little-endian: u32 length of the JSON, the JSON (version, settings, dimension, slots, occupied slots), totals,
-    detectors, the scale, the reservoir's filled rows, then each column of the occupied slots."""
-    occupied = np.flatnonzero(state.slots.kind != FREE)
+    detectors, the scale, the reservoir's filled rows, then slots,
+    centres and anchors of the occupied slots."""
+    occupied = np.flatnonzero(state.slots["kind"] != FREE)
     contents = {
         "version": VERSION,
         "settings": settings,
         "dimension": state.scale.mean.size,
-        "slots": state.slots.kind.size,
+        "slots": state.slots.size,
         "occupied": occupied.tolist(),
     }
     head = json.dumps(contents, sort_keys=True, separators=(",", ":")).encode()
     filled = state.reservoir[: min(int(state.totals[0]["sampled"]), RESERVOIR)]
-    arrays = [state.totals, state.detectors, *state.scale, filled, *(column[occupied] for column in state.slots)]
+    arrays = [state.totals, state.detectors, *state.scale, filled]
+    arrays += [state.slots[occupied], state.center[occupied], state.anchor[occupied]]
     return b"".join([len(head).to_bytes(4, "little"), head, *(array.tobytes() for array in arrays)])
 
 
@@ -71,14 +75,15 @@ def _read(cursor: _Cursor, dimension: int, rows: int, occupied: NDArray[np.int64
     filled = min(max(int(totals[0]["sampled"]), 0), RESERVOIR)
     reservoir = np.zeros((RESERVOIR, dimension))
     reservoir[:filled] = cursor.take(np.dtype("<f8"), filled, dimension)
-    slots = empty_slots(rows, dimension)
-    for column in slots:
-        column[occupied] = cursor.take(column.dtype, len(occupied), *column.shape[1:])
+    slots, center, anchor = np.zeros(rows, SLOT), np.zeros((rows, dimension)), np.zeros((rows, dimension))
+    slots[occupied] = cursor.take(SLOT, len(occupied))
+    center[occupied] = cursor.take(np.dtype("<f8"), len(occupied), dimension)
+    anchor[occupied] = cursor.take(np.dtype("<f8"), len(occupied), dimension)
     cursor.finish()
     used = int(totals[0]["used"])
-    if not (0 <= used <= rows and (occupied < used).all() and (slots.kind[occupied] != FREE).all()):
+    if not (0 <= used <= rows and (occupied < used).all() and np.isin(slots["kind"][occupied], _KINDS).all()):
         raise SnapshotError("the adaptive learner's snapshot contradicts itself about its slots")
-    return State(totals, detectors, Slots(*slots), scale, reservoir)
+    return State(totals, detectors, slots, center, anchor, scale, reservoir)
 
 
 class _Cursor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ TOTALS = np.dtype(
         ("recent_outliers", "<f8"),  # outliers among those
         ("strangers", "<f8"),  # running share of points that no promoted cluster took when they arrived
         ("radius", "<f8"),  # natural radius, rho
+        ("wide_radius", "<f8"),  # its recent peak: what drift is judged by
         ("ease", "<f8"),  # factor on the threshold, 0.7..1
         ("pace", "<f8"),  # factor on the learning rate, 1 unless a drift was seen lately
         ("churn", "<f8"),  # decayed number of births, deaths and merges
@@ -53,28 +54,29 @@ DETECTOR = np.dtype(
 )
 
 
-class Slots(NamedTuple):
-    """Groups of points, one row each: M = max_clusters + CANDIDATES rows."""
-
-    center: NDArray[np.float64]  # (M, D)
-    anchor: NDArray[np.float64]  # (M, D) the centre, following ten times slower
-    weight: NDArray[np.float64]  # decayed members, as of `decayed`
-    members: NDArray[np.float64]  # all members
-    dispersion: NDArray[np.float64]  # mean squared distance of members to the centre
-    spread: NDArray[np.float64]  # the same, following ten times slower
-    traffic: NDArray[np.float64]  # members among the last few points, as of `touched`
-    unplaced: NDArray[np.int64]  # members counted in Totals.outliers
-    recent_unplaced: NDArray[np.float64]  # members counted in Totals.recent_outliers, as of `touched`
-    kind: NDArray[np.int8]
-    identity: NDArray[np.int64]  # the id clients see, 0: none yet
-    serial: NDArray[np.int64]  # which group it is, across reuse of the slot
-    founded: NDArray[np.int64]  # number of the point
-    touched: NDArray[np.int64]
-    decayed: NDArray[np.int64]
-
-
-_WIDE = frozenset({"center", "anchor"})
-_WHOLE = frozenset({"unplaced", "identity", "serial", "founded", "touched", "decayed"})
+SLOT = np.dtype(
+    [
+        ("weight", "<f8"),  # decayed members, as of `decayed`
+        ("members", "<f8"),  # all members
+        ("dispersion", "<f8"),  # mean squared distance of members to the centre
+        ("spread", "<f8"),  # the same, following ten times slower
+        ("traffic", "<f8"),  # members among the last few points, as of `touched`
+        ("recent_unplaced", "<f8"),  # members counted in recent_outliers, as of `touched`
+        ("unplaced", "<i8"),  # members counted in outliers
+        ("kind", "<i8"),  # FREE, CANDIDATE or PROMOTED
+        ("identity", "<i8"),  # the id clients see, 0: none yet
+        ("serial", "<i8"),  # which group it is, across reuse of the slot
+        ("founded", "<i8"),  # number of the point
+        ("touched", "<i8"),
+        ("decayed", "<i8"),
+    ]
+)
+TRACE = np.dtype([("slot", "<i8"), ("serial", "<i8")])
+"""Where a point of the batch went: written by the kernel, kept true through merges and replays."""
+ALARM = np.dtype([("at", "<i8"), ("signal", "<i8"), ("statistic", "<f8"), ("severity", "<f8")])
+"""A drift of the batch; `signal` is an index into SIGNALS."""
+AFFECTED = 5
+"""Ids named with a drift, at most."""
 
 
 class Scale(NamedTuple):
@@ -87,9 +89,13 @@ class Scale(NamedTuple):
 
 
 class State(NamedTuple):
+    """M = max_clusters + CANDIDATES slots of groups, D dimensions."""
+
     totals: NDArray[np.void]  # (1,) TOTALS
     detectors: NDArray[np.void]  # (len(SIGNALS),) DETECTOR
-    slots: Slots
+    slots: NDArray[np.void]  # (M,) SLOT
+    center: NDArray[np.float64]  # (M, D)
+    anchor: NDArray[np.float64]  # (M, D) the centre, following ten times slower
     scale: Scale
     reservoir: NDArray[np.float64]  # (RESERVOIR, D)
 
@@ -103,60 +109,43 @@ class Rules(NamedTuple):
     decay: float  # ln 2 / half-life in points
 
 
-class Trace(NamedTuple):
-    """Where each point of the batch went: filled by the kernel, followed through merges and replays."""
-
-    slot: NDArray[np.int64]
-    serial: NDArray[np.int64]
-
-
 class Alarms(NamedTuple):
-    """Drifts of the batch: written by the kernel up to `raised[0]`."""
+    """Room for the batch's drifts."""
 
-    raised: NDArray[np.int64]  # (1,)
-    at: NDArray[np.int64]
-    signal: NDArray[np.int64]  # index into SIGNALS
-    statistic: NDArray[np.float64]
-    severity: NDArray[np.float64]
-    affected: NDArray[np.int64]  # (rows, AFFECTED) ids, 0: none
-
-
-AFFECTED = 5
-"""Ids named with a drift, at most."""
+    rows: NDArray[np.void]  # (k,) ALARM
+    affected: NDArray[np.int64]  # (k, AFFECTED) ids, 0: none
 
 
 def empty(dimension: int, max_clusters: int) -> State:
     """The state before the first point."""
     totals = np.zeros(1, TOTALS)
-    totals["radius"], totals["ease"], totals["pace"] = 0.5, 1.0, 1.0
-    scale = Scale(np.zeros(dimension), np.zeros(dimension), np.ones(dimension), np.ones(dimension))
-    slots = empty_slots(max_clusters + CANDIDATES, dimension)
-    return State(totals, np.zeros(len(SIGNALS), DETECTOR), slots, scale, np.zeros((RESERVOIR, dimension)))
-
-
-def empty_slots(rows: int, dimension: int) -> Slots:
-    """`rows` free slots."""
-    kinds: dict[str, Any] = dict.fromkeys(Slots._fields, np.float64)
-    kinds |= dict.fromkeys(_WHOLE, np.int64) | {"kind": np.int8}
-    columns: Any = [np.zeros((rows, dimension) if name in _WIDE else rows, kinds[name]) for name in Slots._fields]
-    return Slots(*columns)
+    totals["radius"], totals["wide_radius"], totals["ease"], totals["pace"] = 0.5, 0.5, 1.0, 1.0
+    rows = max_clusters + CANDIDATES
+    return State(
+        totals,
+        np.zeros(len(SIGNALS), DETECTOR),
+        np.zeros(rows, SLOT),
+        np.zeros((rows, dimension)),
+        np.zeros((rows, dimension)),
+        Scale(np.zeros(dimension), np.zeros(dimension), np.ones(dimension), np.ones(dimension)),
+        np.zeros((RESERVOIR, dimension)),
+    )
 
 
 def grown(state: State, max_clusters: int) -> State:
     """The state with room for `max_clusters`; itself when it has that already. Never shrinks."""
-    rows, dimension = state.slots.center.shape
-    if rows >= max_clusters + CANDIDATES:
+    more = max_clusters + CANDIDATES - state.slots.size
+    if more <= 0:
         return state
-    slots = empty_slots(max_clusters + CANDIDATES, dimension)
-    for name in Slots._fields:
-        getattr(slots, name)[:rows] = getattr(state.slots, name)
-    return state._replace(slots=slots)
+    room = np.zeros((more, state.scale.mean.size))
+    return state._replace(
+        slots=np.concatenate([state.slots, np.zeros(more, SLOT)]),
+        center=np.concatenate([state.center, room]),
+        anchor=np.concatenate([state.anchor, room]),
+    )
 
 
 def alarms(points: int) -> Alarms:
-    """Room for as many drifts as `points` points can raise: a detector rests for a while after each."""
-    rows = 2 + len(SIGNALS) * (points // 100 + 1)
-    whole = np.zeros(rows, np.int64)
-    return Alarms(
-        np.zeros(1, np.int64), whole, whole.copy(), np.zeros(rows), np.zeros(rows), np.zeros((rows, AFFECTED), np.int64)
-    )
+    """Room for as many drifts as `points` points can raise: the detectors rest for a while after each."""
+    rows = 2 + points // 100
+    return Alarms(np.zeros(rows, ALARM), np.zeros((rows, AFFECTED), np.int64))

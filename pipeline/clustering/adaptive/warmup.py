@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.clustering.adaptive.assign import assign, effective_threshold, reach_of
 from pipeline.clustering.adaptive.distance import compiled, nearest_promoted
-from pipeline.clustering.adaptive.state import FREE, RESERVOIR, Rules, State, Trace
+from pipeline.clustering.adaptive.state import FREE, RESERVOIR, Rules, State
 
 
 @compiled
@@ -19,7 +19,7 @@ def due(t: int) -> bool:
 
 
 @compiled
-def replay(t: int, state: State, rules: Rules, trace: Trace, index: int) -> None:
+def replay(t: int, state: State, rules: Rules, trace: NDArray[np.void], index: int) -> None:
     """Forget the groups and learn points 1..t again with the scale and radius known now.
 
     Clusters keep their ids (`carry_over`). `trace[:index + 1]`, the batch's points up to t, is rewritten.
@@ -27,8 +27,8 @@ def replay(t: int, state: State, rules: Rules, trace: Trace, index: int) -> None
     totals = state.totals[0]
     before = identities(t, state, rules)
     given = totals["ids"]
-    state.slots.kind[:] = FREE
-    state.slots.identity[:] = 0
+    for s in range(totals["used"]):
+        state.slots[s]["kind"], state.slots[s]["identity"] = FREE, 0
     totals["used"], totals["outliers"] = 0, 0
     totals["mass"], totals["recent"], totals["recent_outliers"] = 0.0, 0.0, 0.0
     homes = np.zeros(t, np.int64)
@@ -36,7 +36,7 @@ def replay(t: int, state: State, rules: Rules, trace: Trace, index: int) -> None
         homes[q], _fit = assign(state.reservoir[q], q + 1, state, rules)
         k = index - (t - 1 - q)
         if k >= 0:
-            trace.slot[k], trace.serial[k] = homes[q], state.slots.serial[homes[q]]
+            trace[k]["slot"], trace[k]["serial"] = homes[q], state.slots[homes[q]]["serial"]
     totals["ids"] = carry_over(before, homes, state, given)
     totals["churn"] = 0.0
 
@@ -48,9 +48,11 @@ def identities(t: int, state: State, rules: Rules) -> NDArray[np.int64]:
     totals = state.totals[0]
     reach = reach_of(totals["radius"], effective_threshold(rules.threshold, totals["ease"]))
     for q in range(t):
-        s, square = nearest_promoted(state.reservoir[q], state.slots, totals["used"], state.scale.precision)
-        if s >= 0 and square <= reach * (1.0 + 1.0 / state.slots.members[s]):
-            found[q] = state.slots.identity[s]
+        s, square = nearest_promoted(
+            state.reservoir[q], state.slots, state.center, totals["used"], state.scale.precision
+        )
+        if s >= 0 and square <= reach * (1.0 + 1.0 / state.slots[s]["members"]):
+            found[q] = state.slots[s]["identity"]
     return found
 
 
@@ -67,7 +69,7 @@ def carry_over(before: Any, homes: Any, state: State, given: int) -> int:
         if before[q] > 0:
             shared[before[q], homes[q]] += 1
     for s in range(used):
-        if slots.identity[s] == 0:
+        if slots[s]["identity"] == 0:
             shared[:, s] = 0
     names = np.zeros(used, np.int64)
     while shared.size > 0 and np.max(shared) > 0:
@@ -77,9 +79,9 @@ def carry_over(before: Any, homes: Any, state: State, given: int) -> int:
         shared[identity, :] = 0
         shared[:, s] = 0
     for s in range(used):
-        if slots.identity[s] > 0:
+        if slots[s]["identity"] > 0:
             if names[s] == 0:
                 given += 1
                 names[s] = given
-            slots.identity[s] = names[s]
+            slots[s]["identity"] = names[s]
     return given
