@@ -1,0 +1,100 @@
+"""Our own processes as children of a test: started, known to be ready, killed as a crash would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class Child:
+    """`python -m module …`, its output in a file. `start` returns once it has said that it is ready."""
+
+    def __init__(self, module: str, arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
+        self._command = (sys.executable, "-m", module, *arguments)
+        self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", "TZ": "UTC", **environ}
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    def start(self, timeout: float = 60.0) -> Self:
+        self.launch()
+        self.await_ready(timeout)
+        return self
+
+    def launch(self) -> None:
+        self._offset = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as out:
+            self._process = subprocess.Popen(self._command, env=self._environ, stdout=out, stderr=out)
+
+    def await_ready(self, timeout: float = 60.0) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            with self.log.open("rb") as file:
+                file.seek(self._offset)
+                ready = [line for line in file.read().splitlines() if b"THALWEG READY " in line]
+            if ready:
+                self.url = ready[-1].decode().rsplit(" ", 1)[-1]
+                return
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"{self._command} is not ready:\n{self.tail()}")
+            time.sleep(0.05)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "not started"
+        return self._process
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self, timeout: float = 20.0) -> int:
+        """Asks it to end; its exit status."""
+        if self._process is None:
+            return 0
+        if self.process.poll() is None:
+            self.thaw()
+            self.process.terminate()
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self._command} did not end within {timeout} s:\n{self.tail()}") from None
+
+    def tail(self, size: int = 4000) -> str:
+        return self.log.read_bytes()[-size:].decode("utf-8", "replace") if self.log.exists() else ""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.stop()
+
+
+def worker(ordinal: int, environ: Mapping[str, str], folder: Path) -> Child:
+    told = {"THALWEG_DATA_DIR": str(folder), **environ}
+    return Child("topologies", ["--ordinal", str(ordinal)], told, folder / f"worker-{ordinal}.log")
+
+
+def archive(environ: Mapping[str, str], folder: Path) -> Child:
+    return Child("pipeline.warehouse.archive", [], environ, folder / "archive.log")
+
+
+def api(environ: Mapping[str, str], folder: Path, port: int) -> Child:
+    return Child("ingest_api", [], {"THALWEG_API_PORT": str(port), **environ}, folder / "api.log")

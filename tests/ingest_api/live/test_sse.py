@@ -1,0 +1,142 @@
+"""Server-sent events as a client meets them."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.ingest_api.live.records import cluster, clusters, drift, outliers
+from tests.ingest_api.live.serving import READER, WRITER, Log, listening, serving, take
+
+
+async def test_a_subscriber_is_greeted_and_told_what_happens(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live()) as served, listening(served) as events:
+        (connected,) = await take(events, 1)
+        assert connected.type == "connected"
+        assert connected.retry == 2000
+        assert connected.id == connected.data["cursor"]
+        assert connected.data["topics"] == ["clusters", "drift", "outliers"]
+        await log.write("clusters", ("s", clusters("s", 1, cluster(1, size=5), cluster(2, changed=False))))
+        update, status = await take(events, 2)
+        assert update.body["type"] == update.type == "cluster_update"
+        assert update.data["cluster_id"] == 1
+        assert update.data["center"] == [1.0, 1.0]
+        assert update.data["size"] == 5
+        assert update.data["health_status"] == "healthy"
+        assert (status.type, status.data["active_clusters"]) == ("algorithm_status", 2)
+        assert status.data["cluster_ids"] == [1, 2]
+        await log.write("drift", ("s", drift("s", 2)))
+        await log.write("outliers", ("s", outliers("s", 3, count=250)))
+        drifted, outlying = await take(events, 2)
+        assert (drifted.type, drifted.data["severity"]) == ("drift_detection", 0.7)
+        assert (outlying.type, outlying.data["count"], len(outlying.data["points"])) == ("outliers_detected", 250, 100)
+
+
+async def test_only_the_topics_and_streams_asked_for_are_told(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live()) as served, listening(served, topics="drift", stream=["a", "b"]) as events:
+        await take(events, 1)
+        await log.write("clusters", ("a", clusters("a", 1, cluster(1))))
+        await log.write("drift", ("c", drift("c", 2)), ("b", drift("b", 3)), ("a", drift("a", 4)))
+        assert [event.data["stream"] for event in await take(events, 2)] == ["b", "a"]
+
+
+async def test_what_a_crashed_worker_says_twice_is_told_once(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    said = [("s", drift("s", 1)), ("s", drift("s", 2)), ("s", drift("s", 2, ordinal=1))]
+    async with serving(log.live()) as served, listening(served) as events:
+        await take(events, 1)
+        await log.write("drift", *said, *said, ("s", drift("s", 3)))
+        told = await take(events, 4)
+        assert [event.data["at_point"] for event in told] == [1, 2, 2, 3]
+        assert served.live.feed.decoder.repeated == 3
+
+
+async def test_the_end_of_a_stream_is_told_and_its_next_life_too(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    alive = ("s", clusters("s", 1, cluster(1)))
+    async with serving(log.live()) as served, listening(served, policy="drop_oldest") as events:
+        await take(events, 1)
+        await log.write("clusters", alive, ("s", None), alive)
+        told = [event.type for event in await take(events, 5)]
+    assert told == ["cluster_update", "algorithm_status", "stream_deleted", "cluster_update", "algorithm_status"]
+
+
+async def test_an_unreadable_record_is_passed_over(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live()) as served, listening(served) as events:
+        await take(events, 1)
+        await log.write("drift", ("s", outliers("s", 1)), ("s", drift("s", 2)))
+        (told,) = await take(events, 1)
+        assert told.data["at_point"] == 2
+        assert served.live.feed.decoder.unreadable == 1
+
+
+async def test_a_snapshot_comes_first_and_then_what_changes(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    await log.write("clusters", ("a", clusters("a", 1, cluster(1, changed=False))), ("b", clusters("b", 2, cluster(7))))
+    async with serving(log.live(views=True)) as served, listening(served, snapshot="true", stream=["a"]) as events:
+        connected, update, status, complete = await take(events, 4)
+        assert connected.id is None
+        assert (update.type, update.data["stream"], update.id) == ("cluster_update", "a", None)
+        assert status.type == "algorithm_status"
+        assert complete.type == "snapshot_complete"
+        assert complete.id == connected.data["cursor"]
+        await log.write("clusters", ("a", clusters("a", 5, cluster(1, size=9))))
+        (changed,) = await take(events, 1, of="cluster_update")
+        assert changed.data["size"] == 9
+
+
+async def test_silence_is_kept_alive_and_a_log_that_moves_elsewhere_moves_the_cursor(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live(heartbeat=0.2)) as served, listening(served, stream="mine") as events:
+        (connected,) = await take(events, 1)
+        assert (await take(events, 1))[0].type == "ping"
+        await log.write("drift", ("other", drift("other", 1)))
+        (progress,) = await take(events, 1, of="progress")
+        assert progress.id is not None
+        before = served.live.cursors.read(connected.data["cursor"]).offsets
+        after = served.live.cursors.read(progress.id).offsets
+        assert sum(after.values()) == sum(before.values()) + 1
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ({"topics": "clusters,weather"}, 422, "weather: there is no such topic; there are clusters, drift, outliers"),
+        ({"policy": "whatever"}, 422, "one of conflate, drop_oldest, disconnect"),
+        ({"stream": ["s"] * 101}, 422, "at most 100 streams"),
+        ({"stream": [""]}, 422, "a stream's name has from 1 to 256 characters"),
+        ({"cursor": "forged"}, 400, "cursor"),
+    ],
+)
+async def test_what_cannot_be_asked_is_answered_with_what_can(
+    query: dict[str, str], status: int, told: str, kafka_bootstrap: str
+) -> None:
+    async with serving(Log(kafka_bootstrap).live()) as served, httpx.AsyncClient() as client:
+        answer = await client.get(f"{served.url}/api/v1/events", params=query, headers={"X-API-Key": READER})
+    assert answer.status_code == status
+    assert told in answer.text
+
+
+async def test_only_who_may_read_gets_in(kafka_bootstrap: str) -> None:
+    async with serving(Log(kafka_bootstrap).live()) as served, httpx.AsyncClient() as client:
+        address = f"{served.url}/api/v1/events"
+        assert (await client.get(address)).status_code == 401
+        assert (await client.get(address, params={"token": "made-up"})).status_code == 401
+        refused = await client.get(address, headers={"X-API-Key": WRITER})
+        assert (refused.status_code, "clustering:read" in refused.text) == (403, True)
+        async with client.stream("GET", address, params={"api_key": READER}) as response:
+            assert response.status_code == 200
+
+
+async def test_connections_are_bounded_in_all_and_for_each(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live(max_per_principal=1)) as served, httpx.AsyncClient() as client:
+        async with listening(served) as events:
+            await take(events, 1)
+            more = await client.get(f"{served.url}/api/v1/events", headers={"X-API-Key": READER})
+            assert (more.status_code, int(more.headers["Retry-After"])) == (503, 5)
+        async with listening(served) as events:
+            assert (await take(events, 1))[0].type == "connected"

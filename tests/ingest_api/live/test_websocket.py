@@ -1,0 +1,176 @@
+"""The WebSocket transport as a client meets it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, WebSocket
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from ingest_api.live.websocket import Connection, serve, welcome
+from ingest_api.problems import FieldError, Invalid
+from tests.ingest_api.live.records import cluster, clusters, drift
+from tests.ingest_api.live.serving import WRITER, Log, serving
+
+
+async def test_a_subscriber_is_greeted_and_told_what_happens(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live()) as served, connect(served.socket("/ws/events")) as socket:
+        connected = await _next(socket)
+        assert (connected["type"], connected["data"]["resumed"]) == ("connected", False)
+        await log.write("clusters", ("s", clusters("s", 1, cluster(3))))
+        update, status = await _next(socket), await _next(socket)
+        assert (update["type"], update["data"]["center"]) == ("cluster_update", [3.0, 3.0])
+        assert status["type"] == "algorithm_status"
+        await log.write("drift", ("s", drift("s", 2)))
+        assert (await _next(socket))["type"] == "drift_detection"
+    async with serving(log.live()) as served, connect(served.socket("/ws/events", cursor=update["cursor"])) as socket:
+        told = [(await _next(socket))["type"] for _ in range(3)]
+    assert told == ["connected", "algorithm_status", "drift_detection"]
+
+
+async def test_a_client_changes_what_it_hears(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live()) as served, connect(served.socket("/ws/events", topics="drift")) as socket:
+        await _next(socket)
+        await _say(socket, {"type": "unsubscribe", "topics": ["drift"]})
+        assert (await _next(socket))["data"] == {"topics": [], "streams": []}
+        await _say(socket, {"type": "subscribe", "topics": ["drift"], "stream": "b"})
+        assert (await _next(socket))["data"] == {"topics": ["drift"], "streams": ["b"]}
+        await log.write("drift", ("a", drift("a", 1)), ("b", drift("b", 2)))
+        assert (await _next(socket))["data"]["stream"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("{", "not valid JSON"),
+        ("[1]", "A message is a JSON object"),
+        ('{"type": "subscribe", "topics": ["weather"]}', "there are clusters, drift, outliers"),
+        ('{"type": "subscribe", "topics": 5}', "a string or a list of strings"),
+        ('{"type": "point", "data": [1]}', "one of ping, pong, subscribe, unsubscribe"),
+    ],
+)
+async def test_what_is_not_understood_is_answered_in_the_documented_shape(
+    said: str, told: str, kafka_bootstrap: str
+) -> None:
+    async with serving(Log(kafka_bootstrap).live()) as served, connect(served.socket("/ws/events")) as socket:
+        await _next(socket)
+        await socket.send(said)
+        answer = await _next(socket)
+        assert (answer["type"], answer["error"]["code"]) == ("error", "VALIDATION_ERROR")
+        assert {"message", "details"} <= answer["error"].keys()
+        assert told in json.dumps(answer)
+        await _say(socket, {"type": "ping", "data": 7})
+        assert (await _next(socket))["data"] == 7
+
+
+async def test_a_stranger_is_told_why_and_sent_away(kafka_bootstrap: str) -> None:
+    async with serving(Log(kafka_bootstrap).live()) as served:
+        for credential, code in ((None, "AUTHENTICATION_ERROR"), (WRITER, "AUTHORIZATION_ERROR")):
+            headers = {"X-API-Key": credential} if credential else {}
+            address = f"ws://127.0.0.1:{served.port}/ws/events"
+            async with connect(address, additional_headers=headers) as socket:
+                assert (await _next(socket))["error"]["code"] == code
+                assert await _closed(socket) == 1008
+
+
+async def test_a_page_of_another_origin_is_refused_and_one_of_ours_is_not(kafka_bootstrap: str) -> None:
+    live = Log(kafka_bootstrap).live(origins=("https://console.example",))
+    async with serving(live) as served:
+        address = served.socket("/ws/events")
+        for origin in (None, f"http://127.0.0.1:{served.port}", "https://console.example"):
+            async with connect(address, origin=origin) as socket:  # type: ignore[arg-type]
+                assert (await _next(socket))["type"] == "connected"
+        for origin in ("https://evil.example", "null", "https://console.example.evil.example"):
+            with pytest.raises(InvalidStatus, match="403"):
+                await connect(address, origin=origin)  # type: ignore[arg-type]
+
+
+async def test_a_message_too_large_closes_with_1009(kafka_bootstrap: str) -> None:
+    live = Log(kafka_bootstrap).live(max_message_bytes=1024)
+    async with serving(live) as served, connect(served.socket("/ws/events")) as socket:
+        await _next(socket)
+        await socket.send("x" * 1025)
+        assert (await _next(socket))["data"]["reason"] == "message_too_large"
+        assert await _closed(socket) == 1009
+
+
+async def test_one_too_many_is_told_to_come_again(kafka_bootstrap: str) -> None:
+    async with serving(Log(kafka_bootstrap).live(max_subscribers=1)) as served:
+        address = served.socket("/ws/events")
+        async with connect(address) as socket:
+            await _next(socket)
+            async with connect(address) as another:
+                assert (await _next(another))["error"]["code"] == "RESOURCE_ERROR"
+                assert await _closed(another) == 1013
+
+
+async def test_who_neither_listens_nor_speaks_is_sent_away(kafka_bootstrap: str) -> None:
+    async with serving(Log(kafka_bootstrap).live(idle=0.2)) as served, connect(served.socket("/ws/events")) as socket:
+        await _next(socket)
+        await _say(socket, {"type": "unsubscribe"})
+        told = [await _next(socket), await _next(socket)]
+        assert [each["type"] for each in told] == ["subscribed", "bye"]
+        assert await _closed(socket) == 1000
+
+
+async def test_a_client_faster_than_the_limit_is_read_at_the_limit(kafka_bootstrap: str) -> None:
+    """200 messages at 100 a second, 100 of them in reserve, take a second; none is lost."""
+    live = Log(kafka_bootstrap).live(messages_per_second=100)
+    async with serving(live) as served, connect(served.socket("/ws/events")) as socket:
+        await _next(socket)
+        began = asyncio.get_running_loop().time()
+        for number in range(200):
+            await _say(socket, {"type": "ping", "data": number})
+        assert [(await _next(socket))["data"] for _ in range(200)] == list(range(200))
+        assert asyncio.get_running_loop().time() - began > 0.9
+
+
+async def test_a_street_answers_its_messages_over_the_same_connection(kafka_bootstrap: str) -> None:
+    async def on_message(connection: Connection, message: dict[str, Any]) -> None:
+        if message["type"] == "refused":
+            raise Invalid([FieldError("data", "not like this")])
+        if message["type"] == "broken":
+            raise RuntimeError("a defect of the street")
+        await connection.send({"type": "echo", "data": message["data"]})
+
+    street = APIRouter()
+
+    @street.websocket("/ws/street")
+    async def endpoint(websocket: WebSocket) -> None:
+        principal = await welcome(websocket, "clustering:read")
+        if principal is not None:
+            await serve(websocket, principal, on_message, frozenset())
+
+    async with serving(Log(kafka_bootstrap).live(), street) as served, connect(served.socket("/ws/street")) as socket:
+        await _next(socket)
+        for number in range(50):
+            await _say(socket, {"type": "say", "data": number})
+        assert [(await _next(socket))["data"] for _ in range(50)] == list(range(50))
+        await _say(socket, {"type": "refused"})
+        assert (await _next(socket))["error"]["details"] == [{"field": "data", "message": "not like this"}]
+        await _say(socket, {"type": "broken"})
+        assert (await _next(socket))["data"]["reason"] == "internal_error"
+        assert await _closed(socket) == 1011
+
+
+async def _next(socket: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(30):
+        message: dict[str, Any] = json.loads(await socket.recv())
+        return message
+
+
+async def _say(socket: ClientConnection, message: dict[str, Any]) -> None:
+    await socket.send(json.dumps(message))
+
+
+async def _closed(socket: ClientConnection) -> int:
+    with pytest.raises(ConnectionClosed):
+        await _next(socket)
+    assert socket.close_code is not None
+    return socket.close_code
