@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -35,6 +36,13 @@ async def at_once() -> None:
 class Server(DrainingServer):
     """Says on stdout when it serves, and where: the supervisor waits for that line. Ends with status 0 when told
     to, where uvicorn, having closed all, would raise the signal anew."""
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts the application's parts, serves, and stops them. A part's Failure is raised as it is, where
+        uvicorn's own lifespan would write its traceback and exit."""
+        app = cast(FastAPI, self.config.app)
+        async with app.router.lifespan_context(app):
+            await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -66,6 +74,7 @@ def server_for(app: FastAPI, settings: ApiSettings, drain: Callable[[], Awaitabl
             http=BoundedHttp,
             ws="websockets-sansio",
             ws_max_size=WS_MESSAGE_BYTES,
+            lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,

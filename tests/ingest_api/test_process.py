@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 
 import httpx
 import pytest
+
+from pipeline.kafka.provision import provision
+from pipeline.settings import KafkaSettings
+from tests.ports import free_ports
 
 
 async def started(**environ: str) -> Process:
@@ -28,8 +33,9 @@ async def ready(process: Process) -> str:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-async def test_it_says_when_it_serves_and_ends_when_told(end: signal.Signals) -> None:
-    process = await started(THALWEG_API_PORT="0")
+async def test_it_says_when_it_serves_and_ends_when_told(end: signal.Signals, kafka_bootstrap: str) -> None:
+    await asyncio.to_thread(provision, KafkaSettings(kafka_bootstrap))
+    process = await started(THALWEG_API_PORT="0", THALWEG_KAFKA_BOOTSTRAP=kafka_bootstrap)
     address = await ready(process)
     async with httpx.AsyncClient(base_url=address) as http:
         assert (await http.get("/live")).status_code == 200
@@ -42,6 +48,28 @@ async def test_it_says_when_it_serves_and_ends_when_told(end: signal.Signals) ->
     assert b"DEVELOPMENT ADMIN IS ON" in log
     assert b"GET /health" in log
     assert b"s3cr3t" not in log
+    assert b"Traceback" not in log
+
+
+async def test_without_a_broker_it_ends_with_one_sentence() -> None:
+    [port] = free_ports(1)
+    process = await started(THALWEG_API_PORT="0", THALWEG_KAFKA_BOOTSTRAP=f"127.0.0.1:{port}")
+    shown, log = await asyncio.wait_for(process.communicate(), 90)
+    assert process.returncode == 1
+    assert shown == b""
+    assert b"ERROR thalweg.api" in log
+    assert b"Traceback" not in log
+
+
+async def test_a_taken_port_is_said(kafka_bootstrap: str) -> None:
+    await asyncio.to_thread(provision, KafkaSettings(kafka_bootstrap))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        process = await started(THALWEG_API_PORT=port, THALWEG_KAFKA_BOOTSTRAP=kafka_bootstrap)
+        shown, log = await asyncio.wait_for(process.communicate(), 90)
+    assert process.returncode not in (0, None)
+    assert shown == b""
+    assert b"address already in use" in log
     assert b"Traceback" not in log
 
 
