@@ -42,6 +42,8 @@ class Screen:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._status.stop()
+        if error is None:
+            self._say(f"everything has stopped; your data is kept in {self._settings.data_dir}")
 
     def show(self, event: Event) -> None:
         match event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -91,6 +92,8 @@ def run(settings: StackSettings, wanted: list[parts.Part]) -> None:
         environment = parts.environment(settings, secrets.keep(settings.data_dir), os.environ)
         with Screen(settings, environment, [part.name for part in wanted]) as screen:
             asyncio.run(_supervise(wanted, settings.data_dir, environment, screen))
+            # All has stopped: one Ctrl-C too many must not end the last lines in a traceback.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 async def _supervise(wanted: list[parts.Part], data_dir: Path, environment: dict[str, str], screen: Screen) -> None:

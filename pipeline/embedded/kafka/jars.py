@@ -96,8 +96,8 @@ class JarStore:
             fetched: Path = component.artifact(jar.classifier or "", jar.packaging).resolve()
         except (requests.RequestException, RuntimeError, OSError) as error:
             raise Unavailable(
-                f"{name} could not be fetched: {_first_line(error)}; check the network, or name a "
-                "mirror under [repositories] in ~/.config/jgo.conf"
+                f"{name} could not be fetched: check the network, or name a mirror under [repositories] in "
+                f"~/.config/jgo.conf ({type(error).__name__}: {_first_line(error)})"
             ) from error
         if _sha256(fetched) != jar.sha256:
             raise JarMismatch(f"{name} is not the jar that was locked (its SHA-256 differs); it was not used")
@@ -150,4 +150,4 @@ def _sha256(path: Path) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return (str(error).splitlines() or [""])[0]

@@ -135,7 +135,7 @@ def test_ctrl_c_stops_everything_cleanly(tmp_path: Path) -> None:
         it.process.send_signal(signal.SIGINT)
         assert it.process.wait(15) == 0
         assert not broker.is_running()
-        assert "broker stopped" in it.said()
+        assert "broker stopped\neverything has stopped; your data is kept in" in it.said()
         assert "shut down completed" in (tmp_path / "logs" / "broker.log").read_text()
     assert thalweg("status", "--data-dir", str(tmp_path)).returncode == 1
 
