@@ -29,12 +29,15 @@ class Assembler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a topic's records go. `restore` makes an assembler that knows what the table holds of a
-    partition of the topic."""
+    """Where a topic's records go: their rows into `table`, and of each block stored the `handed` columns (all, when
+    empty) into `onward`, whose views keep the rollups. `restore` makes an assembler that knows what the table holds
+    of a partition of the topic."""
 
     topic: Topic
     table: str
     restore: Callable[[Connection, Codec, str, int], Assembler]
+    onward: str | None = None
+    handed: Sequence[str] = ()
 
 
 Targets = Sequence[Target]

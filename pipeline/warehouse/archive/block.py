@@ -7,6 +7,10 @@ whatever they hold and whoever sends them. A writer that asks for the greatest o
 its block was the one, and goes on from what the table says if it was not. By induction the blocks of a partition are
 disjoint and in order, even when a writer that was thought dead writes beside its successor.
 
+Rollups are the second step of a block. They see it only once it is known to be stored, under its token again, and
+the next block waits for them; whoever takes a partition over repeats that step for the last block it finds. So a
+rollup has every block, whichever process or engine dies where, and has it once.
+
 This holds while ClickHouse remembers the token: for the next WINDOW blocks of the table
 (`non_replicated_deduplication_window`; on replicated tables `replicated_deduplication_window`). A writer therefore
 does not trust what it knows of `previous` for longer than FRESH_S: after a longer pause it asks again.

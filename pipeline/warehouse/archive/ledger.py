@@ -1,4 +1,4 @@
-"""The table as the offset store of one partition: what it holds, storing the next block, mending the last."""
+"""The table as a partition's offset store: what it holds, storing the next block, handing it on to the rollups."""
 
 from __future__ import annotations
 
@@ -59,18 +59,21 @@ class Ledger:
         if block.rows is None:
             return Head(block.last)
         self._connection.insert(self._target.table, block.rows, insert_settings(block.token))
-        return self.head()
+        head = self.head()
+        if head.last == block.last:
+            self._hand_on(block.rows, block.token)
+        return head
 
     def mend(self, head: Head) -> None:
-        """Sends the last block again, as it lies in the table, with its own token: the table drops it, and so does
-        each of its views that has it. A view lacks it when the engine died between the two.
+        """Hands the last block on again, as it lies in the table: whoever stored it may have died before. The rollups
+        that have it drop it.
 
-        Left out where so many blocks have come since that the token may be forgotten. Then the partition has been
+        Left out where so many blocks have come since that its token may be forgotten. Then the partition has been
         idle since, and whoever had it before has mended it: an owner that died is replaced within seconds.
         """
-        if head.last == NOTHING or self._blocks_since(head) > WINDOW // 2:
+        if self._target.onward is None or head.last == NOTHING or self._blocks_since(head) > WINDOW // 2:
             return
-        columns = ", ".join(f"`{name}`" for name in self._columns())
+        columns = ", ".join(f"`{name}`" for name in self._target.handed or self._columns())
         rows = self._connection.arrow(
             f"""
             SELECT {columns} FROM {self._target.table}
@@ -80,8 +83,12 @@ class Ledger:
             self._place | {"previous": head.previous},
         )
         if rows.num_rows:
-            name = token(self._target.topic.name, self._partition, head.previous)
-            self._connection.insert(self._target.table, rows, insert_settings(name))
+            self._hand_on(rows, token(self._target.topic.name, self._partition, head.previous))
+
+    def _hand_on(self, rows: pa.Table, name: str) -> None:
+        if self._target.onward is not None:
+            kept = rows.select(list(self._target.handed)) if self._target.handed else rows
+            self._connection.insert(self._target.onward, kept, insert_settings(name))
 
     def _blocks_since(self, head: Head) -> int:
         found = self._connection.rows(

@@ -108,4 +108,10 @@ def _restore(connection: Connection, codec: Codec, topic: str, partition: int) -
     return PointsAssembler(codec, seen_sources(connection, topic, partition, REMEMBERED))
 
 
-POINTS = Target(CLUSTERED, "points", _restore)
+POINTS = Target(
+    CLUSTERED,
+    "points",
+    _restore,
+    onward="stored_points",
+    handed=("stream", "observed_at", "cluster_id", "similarity"),
+)

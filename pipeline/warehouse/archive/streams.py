@@ -179,4 +179,4 @@ def _restore(connection: Connection, codec: Codec, topic: str, partition: int) -
     return StreamsAssembler(codec, last_updates(connection, topic, partition))
 
 
-STREAMS = Target(CLUSTERS, "stream_history", _restore)
+STREAMS = Target(CLUSTERS, "stream_history", _restore, onward="stored_streams")

@@ -1,6 +1,18 @@
--- Sums by minute, filled by every block stored in points. A repeated block is dropped here too: the views hand its
--- token on, and these tables remember tokens. They are not partitioned: observed_at is the producer's, and one block
--- may hold any number of months. `stored_on` is the day of the last addition, from which the expiry counts.
+-- Sums by minute. A view on points itself would also see a block that points drops because a rival block is stored
+-- already. So the archive hands each block on to stored_points, which keeps nothing, once it is known to be stored,
+-- with the block's token, which the views pass on and the tables of sums remember.
+CREATE TABLE IF NOT EXISTS stored_points
+(
+    stream      LowCardinality(String),
+    observed_at DateTime64(6, 'UTC'),
+    cluster_id  Int32,
+    similarity  Float64
+)
+ENGINE = Null
+COMMENT 'Where the archive hands on what points has stored, for the rollups; keeps nothing';
+
+-- The sums are not partitioned: observed_at is the producer's, and one block may hold any number of months.
+-- `stored_on` is the day of the last addition, from which the expiry counts.
 CREATE TABLE IF NOT EXISTS minutes
 (
     stream         LowCardinality(String),
@@ -20,10 +32,10 @@ SELECT
     stream,
     toStartOfMinute(observed_at) AS minute,
     count() AS points,
-    countIf(is_outlier) AS outliers,
+    countIf(cluster_id = -1) AS outliers,
     sum(similarity) AS similarity_sum,
-    max(toDate(archived_at)) AS stored_on
-FROM points
+    today() AS stored_on
+FROM stored_points
 GROUP BY stream, minute;
 
 CREATE TABLE IF NOT EXISTS cluster_minutes
@@ -47,6 +59,6 @@ SELECT
     toStartOfMinute(observed_at) AS minute,
     count() AS points,
     sum(similarity) AS similarity_sum,
-    max(toDate(archived_at)) AS stored_on
-FROM points
+    today() AS stored_on
+FROM stored_points
 GROUP BY stream, cluster_id, minute;

@@ -69,4 +69,8 @@ ORDER BY stream
 SETTINGS deduplicate_merge_projection_mode = 'drop'
 COMMENT 'What streams_now and clusters_now read: the last row of each stream, not yet merged';
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS latest_of_streams TO stream_latest AS SELECT * FROM stream_history;
+CREATE TABLE IF NOT EXISTS stored_streams AS stream_history
+ENGINE = Null
+COMMENT 'Where the archive hands on what stream_history has stored, for stream_latest; keeps nothing';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS latest_of_streams TO stream_latest AS SELECT * FROM stored_streams;

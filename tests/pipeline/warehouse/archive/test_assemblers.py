@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.warehouse.archive.block import insert_settings
-from pipeline.warehouse.archive.drifts import DriftsAssembler
-from pipeline.warehouse.archive.points import PointsAssembler
-from pipeline.warehouse.archive.streams import StreamsAssembler
+from pipeline.warehouse.archive.assembler import Assembler, Target
+from pipeline.warehouse.archive.block import NOTHING, Block
+from pipeline.warehouse.archive.drifts import DRIFTS, DriftsAssembler
+from pipeline.warehouse.archive.ledger import Ledger
+from pipeline.warehouse.archive.points import POINTS, PointsAssembler
+from pipeline.warehouse.archive.streams import STREAMS, StreamsAssembler
 from pipeline.warehouse.connection import Connection
 from schemas.clustering.points import PointsClustered
 from schemas.codec import Undecodable
@@ -41,6 +43,14 @@ def rows_by_hand(batch: PointsClustered, offset: int) -> list[dict[str, Any]]:
     ]
 
 
+def stored(tables: Connection, target: Target, assembler: Assembler) -> None:
+    """All that is gathered, as partition 0's first block."""
+    rows = assembler.take(NOTHING)
+    last = rows["_offset"][-1].as_py()
+    block = Block(target.topic.name, 0, NOTHING, last, last, rows)
+    assert Ledger(tables, target, 0).store(block, certain=True).last == last
+
+
 @settings(deadline=None)
 @given(SHAPES)
 def test_a_block_of_points_is_a_row_a_point(shapes: list[tuple[int, int]]) -> None:
@@ -59,10 +69,10 @@ def test_the_engine_stores_points_as_they_are(tables: Connection) -> None:
     assembler = PointsAssembler(CODEC, {})
     for offset, dimension in enumerate((2, 3)):
         assembler.add(logged(points(0, offset, 4, dimension, labels=[-1, 0, 1, 2]), offset))
-    tables.insert("points", assembler.take(-1), insert_settings("first"))
+    stored(tables, POINTS, assembler)
     assert tables.rows(
-        "SELECT stream, dimension, is_outlier, cluster_id, values, metadata, request_id, toString(observed_at), toString(_block_at) "
-        "FROM points WHERE source_offset = 1 AND batch_index = 0"
+        "SELECT stream, dimension, is_outlier, cluster_id, values, metadata, request_id, toString(observed_at), "
+        "toString(_block_at) FROM points WHERE source_offset = 1 AND batch_index = 0"
     ) == [
         (
             "stream-0",
@@ -82,7 +92,7 @@ def test_a_wild_time_is_kept_within_what_the_engine_can_say(tables: Connection) 
     assembler = PointsAssembler(CODEC, {})
     for offset, observed_at in enumerate((-(2**63), 2**63 - 1)):
         assembler.add(logged(points(0, offset, 1, observed_at=observed_at), offset))
-    tables.insert("points", assembler.take(-1), insert_settings("wild"))
+    stored(tables, POINTS, assembler)
     years = tables.rows("SELECT toYear(observed_at) FROM points ORDER BY source_offset")
     assert years == [(1970,), (2105,)]
     assert value(tables, "SELECT sum(points) FROM points_per_minute") == 2
@@ -92,7 +102,7 @@ def test_a_block_of_many_months_is_one_part_and_its_rollups_take_it(tables: Conn
     assembler = PointsAssembler(CODEC, {})
     for offset in range(300):
         assembler.add(logged(points(0, offset, 1, observed_at=offset * 31 * 86_400_000_000), offset))
-    tables.insert("points", assembler.take(-1), insert_settings("months"))
+    stored(tables, POINTS, assembler)
     assert value(tables, "SELECT uniqExact(_part) FROM points") == 1
     assert value(tables, "SELECT sum(points) FROM points_per_minute") == 300
 
@@ -134,8 +144,8 @@ def test_the_engine_unfolds_the_clusters_of_an_update(tables: Connection) -> Non
     assembler = StreamsAssembler(CODEC, {})
     events = [update("a", 1, {1: 10, 2: 20}), update("b", 2, {}), update("a", 3, {1: 11, 2: 20, 3: 1}), None]
     for offset, event in enumerate(events):
-        assembler.add(logged(event, offset, key=b"b"))
-    tables.insert("stream_history", assembler.take(-1), insert_settings("first"))
+        assembler.add(logged(event, offset, topic=STREAMS.topic.name, key=b"b"))
+    stored(tables, STREAMS, assembler)
     history = tables.rows("SELECT stream, source_offset, cluster_id, size, center FROM cluster_history ORDER BY ALL")
     assert history == [
         ("a", 1, 1, 10, [0.0, 1.0]),
@@ -150,8 +160,9 @@ def test_the_engine_unfolds_the_clusters_of_an_update(tables: Connection) -> Non
 def test_two_drifts_of_one_batch_are_two_and_a_repetition_is_none(tables: Connection) -> None:
     assembler = DriftsAssembler(CODEC, {})
     records = [drift(4), drift(4, ordinal=1), drift(4), drift(3), drift(4, ordinal=1)]
-    assert [assembler.add(logged(it, offset)) for offset, it in enumerate(records)] == [True, True, False, True, False]
-    tables.insert("drifts", assembler.take(-1), insert_settings("first"))
+    told = [assembler.add(logged(it, offset, topic=DRIFTS.topic.name)) for offset, it in enumerate(records)]
+    assert told == [True, True, False, True, False]
+    stored(tables, DRIFTS, assembler)
     assert tables.rows("SELECT source_offset, ordinal, affected_clusters FROM drifts ORDER BY ALL") == [
         (3, 0, [1, 2]),
         (4, 0, [1, 2]),
