@@ -10,12 +10,16 @@ from starlette.requests import HTTPConnection
 from ingest_api.auth import authenticate
 from ingest_api.live.subscriber import CREDENTIAL, Subscriber
 from ingest_api.problems import Problem
+from pipeline.errors import Failure
 
 log = logging.getLogger("thalweg.live")
 
 
 async def keep_checking(connection: HTTPConnection, subscriber: Subscriber, permission: str, interval: float) -> None:
-    """Ends the subscriber when its credential has expired, was revoked, or no longer grants the permission."""
+    """Ends the subscriber when its credential has expired, was revoked, or no longer grants the permission.
+
+    Where the accounts cannot be asked just now, what was true last holds until they can.
+    """
     while subscriber.ending is None:
         await asyncio.sleep(interval)
         try:
@@ -24,3 +28,5 @@ async def keep_checking(connection: HTTPConnection, subscriber: Subscriber, perm
         except Problem as problem:
             log.info("live: %s must go: %s", subscriber.id, problem)
             subscriber.end(CREDENTIAL)
+        except Failure as failure:
+            log.warning("live: %s cannot be checked now: %s", subscriber.id, failure)
