@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 import typer
 
 from pipeline.cli.logs import logs
+from pipeline.cli.schemas import schemas
 from pipeline.cli.status import status
 from pipeline.cli.topics import topics
 from pipeline.cli.up import up
+from pipeline.cli.warehouse import warehouse
 from pipeline.errors import Failure, Misconfigured
 
 EXIT_FAILED = 1
@@ -23,7 +25,11 @@ COMMANDS: Sequence[Callable[..., None]] = (
     logs,
 )
 
-GROUPS: Sequence[tuple[str, typer.Typer]] = (("topics", topics),)
+GROUPS: Sequence[tuple[str, typer.Typer]] = (
+    ("topics", topics),
+    ("schemas", schemas),
+    ("warehouse", warehouse),
+)
 
 HELP = """Thalweg: points in, clusters out, through Kafka, live and into ClickHouse.
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import typer
+from rich.table import Table
 
+from pipeline.cli.broker import Topics, hush, reach
+from pipeline.cli.drawing import console, table
 from pipeline.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, Json, kafka_settings
 from pipeline.errors import LogUnavailable
+from pipeline.kafka.browse import committed, ends
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
+from schemas.catalogue import TOPICS, WORKERS_GROUP
+from schemas.registry import Registry, checked_in
+from schemas.topic import Topic
 
 PATIENCE_SECONDS = 60.0
 
@@ -27,6 +36,7 @@ def create(bootstrap: Bootstrap = DEFAULT_BOOTSTRAP, as_json: Json = False) -> N
 
     Example: **thalweg topics create --bootstrap kafka-1:9092**
     """
+    hush()
     created = patiently(kafka_settings(bootstrap), PATIENCE_SECONDS)
     if as_json:
         typer.echo(json.dumps({"created": list(created)}))
@@ -35,6 +45,65 @@ def create(bootstrap: Bootstrap = DEFAULT_BOOTSTRAP, as_json: Json = False) -> N
         typer.echo(f"created {name}")
     if not created:
         typer.echo("all topics are there")
+
+
+@topics.command("list")
+def listing(bootstrap: Bootstrap = DEFAULT_BOOTSTRAP, as_json: Json = False) -> None:
+    """List our topics: how many records each holds now, how far the workers are behind, what it carries.
+
+    Records are counted by offsets: of a compacted topic there may be fewer. Lag is counted in records that the
+    workers have read but not yet made durable, or not yet read.
+
+    Example: **thalweg topics list --json | jq '.[] | select(.lag > 0)'**
+    """
+    settings, there = reach(bootstrap)
+    registry = checked_in()
+    rows = [measure(settings, topic, there, registry) for topic in TOPICS]
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    console().print(_table(rows))
+    missing = [row.name for row in rows if row.partitions is None]
+    if missing:
+        typer.echo(f"{len(missing)} missing; create them with: thalweg topics create")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One topic as listed. What only an existing topic has is None where it is missing; `lag` where nothing is
+    committed by the workers, because they do not read it."""
+
+    name: str
+    partitions: int | None
+    records: int | None
+    lag: int | None
+    key: str
+    writer: str
+    retention_hours: float
+    compacted: bool
+    schema_id: int
+
+
+def measure(settings: KafkaSettings, topic: Topic, there: Topics, registry: Registry) -> Row:
+    """Raises LogUnavailable."""
+    partitions = records = lag = None
+    if topic.name in there:
+        marks = ends(settings, topic.name)
+        partitions, records = len(marks), sum(mark.high - mark.low for mark in marks.values())
+        if topic.stateful:
+            done = committed(settings, WORKERS_GROUP, topic.name)
+            lag = sum(max(0, mark.high - max(mark.low, done[number] or 0)) for number, mark in marks.items())
+    return Row(
+        name=topic.name,
+        partitions=partitions,
+        records=records,
+        lag=lag,
+        key=topic.key,
+        writer=topic.writer.value,
+        retention_hours=topic.retention.total_seconds() / 3600,
+        compacted=topic.compacted,
+        schema_id=registry.named(topic.record.SCHEMA).id,
+    )
 
 
 def patiently(settings: KafkaSettings, seconds: float) -> Sequence[str]:
@@ -47,3 +116,30 @@ def patiently(settings: KafkaSettings, seconds: float) -> Sequence[str]:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    right = ("partitions", "records", "lag", "schema")
+    drawn = table("topic", "partitions", "records", "lag", "key", "writer", "kept", "schema", right=right)
+    for row in rows:
+        drawn.add_row(
+            row.name,
+            "[red]missing[/red]" if row.partitions is None else str(row.partitions),
+            "" if row.records is None else f"{'≤ ' if row.compacted else ''}{row.records:,}",
+            _lag(row.lag),
+            row.key,
+            row.writer,
+            _kept(row),
+            str(row.schema_id),
+        )
+    return drawn
+
+
+def _lag(lag: int | None) -> str:
+    return "" if lag is None else f"[yellow]{lag:,}[/yellow]" if lag else "[green]0[/green]"
+
+
+def _kept(row: Row) -> str:
+    whole = timedelta(hours=row.retention_hours)
+    span = f"{whole.days} d" if whole.days > 1 else f"{row.retention_hours:g} h"
+    return f"last of key, all {span}" if row.compacted else span

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -14,6 +15,8 @@ from pipeline.kafka.record import Record, record_of
 from pipeline.kafka.tail import Watermarks, watermarks
 from pipeline.settings import KafkaSettings
 from schemas.position import Position
+
+log = logging.getLogger(__name__)
 
 
 def stretch(settings: KafkaSettings, topic: str, starts: Mapping[int, int] | None = None) -> Iterator[Record]:
@@ -68,7 +71,8 @@ def _consumer(settings: KafkaSettings, group: str = "thalweg-browse") -> Consume
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
             "allow.auto.create.topics": False,
-        }
+        },
+        logger=log,
     )
 
 

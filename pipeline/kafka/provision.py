@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
@@ -16,6 +17,7 @@ from schemas.catalogue import TOPICS, changelog
 from schemas.topic import Topic
 
 MIB = 1024 * 1024
+log = logging.getLogger(__name__)
 
 # What a worker's state topic needs: everything of the last quarter of an hour is kept, so that the snapshot of a
 # worker that was thought dead cannot compact away a newer one (`topologies/checkpoint.py`), yet recovery stays short.
@@ -45,7 +47,7 @@ def provision(settings: KafkaSettings, topics: Iterable[Topic] = TOPICS, timeout
     Raises LogUnavailable when the broker does not answer, Misconfigured when a topic has other partitions than
     declared: keys and state would no longer meet.
     """
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000})
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000}, logger=log)
     wanted = list(_wanted(settings, topics))
     there = {topic.name: topic for topic in existing(settings, timeout)}
     for topic in wanted:
@@ -67,7 +69,7 @@ def provision(settings: KafkaSettings, topics: Iterable[Topic] = TOPICS, timeout
 
 def existing(settings: KafkaSettings, timeout: float = 10.0) -> list[Existing]:
     """The broker's topics. Raises LogUnavailable."""
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000})
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000}, logger=log)
     try:
         listed = admin.list_topics(timeout=timeout).topics
     except KafkaException as error:
