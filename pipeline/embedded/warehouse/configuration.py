@@ -12,7 +12,6 @@ OWNER_ROLE = "owner"
 
 _CONFIG = """\
 <clickhouse>
-  <timezone>UTC</timezone>
   <max_server_memory_usage>{memory}</max_server_memory_usage>
   <mark_cache_size>{mark_cache}</mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>

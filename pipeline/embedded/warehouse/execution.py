@@ -219,19 +219,19 @@ class Execution:
     def _analyst_bounds(self, settings: Mapping[str, str]) -> dict[str, str]:
         limits = self._limits
         return {
-            "max_execution_time": str(_least(settings.get("max_execution_time"), limits.analyst_time)),
+            "max_execution_time": _least(settings.get("max_execution_time"), limits.analyst_time),
             "max_memory_usage": str(limits.analyst_memory),
-            "max_result_rows": str(_least(settings.get("max_result_rows"), limits.analyst_rows)),
+            "max_result_rows": _least(settings.get("max_result_rows"), limits.analyst_rows),
         }
 
 
-def _least(asked: str | None, bound: int) -> float:
+def _least(asked: str | None, bound: int) -> str:
     """What was asked for where it is a number within the bound (zero means no bound, so it is none)."""
     try:
-        value = float(asked or 0)
+        within = asked is not None and 0 < float(asked) < bound
     except ValueError:
-        return bound
-    return value if 0 < value < bound else bound
+        within = False
+    return asked if asked is not None and within else str(bound)
 
 
 def _setting(name: str) -> str:

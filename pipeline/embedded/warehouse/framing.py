@@ -50,7 +50,7 @@ def _block(data: bytes) -> bytes:
 
 def _checksum(body: bytes) -> bytes:
     value: int = CityHash128(body)
-    return bytes(_CHECKSUM.pack(value & 0xFFFFFFFFFFFFFFFF, value >> 64))
+    return bytes(_CHECKSUM.pack(value >> 64, value & 0xFFFFFFFFFFFFFFFF))
 
 
 def _taken(buffer: bytearray) -> bytes | None:

@@ -44,7 +44,7 @@ class WarehouseProcess:
         self._lifeline = Lifeline()
         self._process = subprocess.Popen(
             command(self.data_dir, self.port),
-            env={**os.environ, **self._environ, **self._lifeline.environment()},
+            env={**os.environ, "TZ": "UTC", **self._environ, **self._lifeline.environment()},
             pass_fds=self._lifeline.pass_fds,
             stdout=subprocess.PIPE,
             text=True,

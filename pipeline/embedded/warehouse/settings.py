@@ -55,6 +55,7 @@ class ServerSettings:
         body = setting(environ, "THALWEG_WAREHOUSE_BODY_MIB", base.body // MIB, between(1, 1024)) * MIB
         limits = Limits(
             body=body,
+            inflated=8 * body,
             in_flight=max(base.in_flight, body),
             memory=setting(environ, "THALWEG_WAREHOUSE_MEMORY_MIB", base.memory // MIB, between(512, 1 << 20)) * MIB,
         )
