@@ -15,6 +15,7 @@ from rich.table import Table
 
 from pipeline.cli.options import DEFAULT_DATA_DIR, DataDir
 from pipeline.embedded import runstate, secrets
+from pipeline.errors import Broken, Misconfigured
 from pipeline.settings import WarehouseSettings
 from pipeline.warehouse import tables
 from pipeline.warehouse.connection import Connection
@@ -59,6 +60,8 @@ def query(
     try:
         sys.stdout.buffer.write(connection.text(statement.strip().rstrip(";"), chosen, {"readonly": 1}))
         sys.stdout.buffer.flush()
+    except Broken as error:  # the statement is the caller's here, not ours
+        raise Misconfigured(str(error)) from error
     finally:
         connection.close()
 

@@ -16,6 +16,7 @@ from pipeline.errors import Broken, Failure, Misconfigured, WarehouseUnavailable
 _OPERATORS = {
     81: "the database does not exist: run `thalweg warehouse migrate`",
     60: "a table is missing: run `thalweg warehouse migrate`",
+    164: "this user may only read",
     192: "there is no such user",
     193: "the password is wrong",
     194: "a password is needed",
@@ -38,7 +39,7 @@ _OURS = {
     117: "INCORRECT_DATA",
     321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
 }
-_URL = re.compile(r"https?://\S+")
+_ENVELOPE = re.compile(r"^.*?DB::Exception: |\s*\(for url .*$|https?://\S+")
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def translated(where: str) -> Iterator[None]:
 
 def failure(error: ClickHouseError, where: str) -> Failure:
     code = error.code if isinstance(error, Error) else None
-    detail = _URL.sub("…", str(error).splitlines()[0] if str(error) else type(error).__name__)[:400]
+    detail = _ENVELOPE.sub("", str(error).splitlines()[0] if str(error) else type(error).__name__)[:400]
     if code in _OPERATORS:
         return Misconfigured(f"the warehouse at {where} refuses: {_OPERATORS[code]} (code {code})")
     if code in _OURS:
