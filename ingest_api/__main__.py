@@ -21,7 +21,7 @@ from ingest_api.assembly import DoorSettings, assemble
 from ingest_api.live.draining import DrainingServer
 from ingest_api.protocol import BoundedHttp
 from ingest_api.settings import ApiSettings
-from pipeline.embedded import lifeline
+from pipeline import lifeline
 from pipeline.errors import Failure, Misconfigured
 
 SHUTDOWN_SECONDS = 6

@@ -9,7 +9,7 @@ import sys
 
 import faust
 
-from pipeline.embedded import lifeline
+from pipeline import lifeline
 from pipeline.errors import Failure
 from topologies.app import create_app, until_ready
 from topologies.engine import check_faust

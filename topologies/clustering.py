@@ -21,6 +21,8 @@ from topologies.snapshots import SnapshotTable
 
 
 def attach(app: faust.App, site: Site) -> None:
+    """Loads the learner's compiled kernel first, a second's work: later it would hold up heartbeats and a batch."""
+    warm()
     partitions = site.settings.kafka.partitions
     topic = app.topic(OBSERVED.name, partitions=partitions, key_serializer="raw", value_serializer="raw")
     table = cast(
@@ -31,7 +33,6 @@ def attach(app: faust.App, site: Site) -> None:
 
     @cache
     def checkpoint() -> Checkpoint[PointsObserved, StreamState]:
-        warm()  # before the first batch, which would otherwise wait a second for the compiled kernel to load
         step = Cluster(Meter(site.settings.name, site.clock), site.clock)
         engine = FaustEngine(app, table, changelog(OBSERVED), site.producer)
         rhythm = site.settings.rhythm

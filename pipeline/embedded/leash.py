@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from pipeline.embedded import lifeline
+from pipeline import lifeline
 
 
 def become(command: Sequence[str]) -> NoReturn:

@@ -14,10 +14,10 @@ from pipeline.clock import now
 from pipeline.embedded import runstate
 from pipeline.embedded.events import AllReady, Event
 from pipeline.embedded.keeper import BackOff, Keeper
-from pipeline.embedded.lifeline import Lifeline
 from pipeline.embedded.logs import PartLog
 from pipeline.embedded.parts import Part
 from pipeline.embedded.runstate import RunState
+from pipeline.lifeline import Lifeline
 
 LOGS = "logs"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from pipeline.embedded import leash, lifeline
+from pipeline import lifeline
+from pipeline.embedded import leash
 from pipeline.embedded.kafka import storage
 from pipeline.embedded.kafka.jars import Fetched, JarStore, write_lock
 from pipeline.embedded.kafka.jvm import BROKER, Jvm

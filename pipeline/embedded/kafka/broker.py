@@ -11,8 +11,8 @@ from types import TracebackType
 
 from pipeline.embedded.kafka import probe
 from pipeline.embedded.kafka.properties import BrokerSettings
-from pipeline.embedded.lifeline import Lifeline
 from pipeline.errors import Unavailable
+from pipeline.lifeline import Lifeline
 
 _STOP_S = 10.0
 _POLL_S = 0.05
@@ -21,7 +21,7 @@ _POLL_S = 0.05
 class BrokerProcess:
     """Owns one broker. Its output goes to `broker.log` in the data directory. It dies with this process.
 
-    Start it from the main thread (see `pipeline.embedded.lifeline`). Usable as a context manager: started and
+    Start it from the main thread (see `pipeline.lifeline`). Usable as a context manager: started and
     answering inside, stopped after.
     """
 

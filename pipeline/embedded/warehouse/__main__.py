@@ -18,7 +18,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from pipeline.embedded import lifeline
+from pipeline import lifeline
 from pipeline.embedded.warehouse.application import application
 from pipeline.embedded.warehouse.door import Door
 from pipeline.embedded.warehouse.engine import Engine

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from pipeline.embedded.lifeline import Lifeline
 from pipeline.errors import WarehouseUnavailable
+from pipeline.lifeline import Lifeline
 
 READY = "THALWEG READY warehouse "
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from pipeline.embedded import lifeline
+from pipeline import lifeline
 from pipeline.errors import Failure, Unavailable
 from pipeline.settings import KafkaSettings, WarehouseSettings
 from pipeline.warehouse.archive.archive import Archive

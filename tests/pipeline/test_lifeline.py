@@ -12,7 +12,7 @@ import pytest
 
 SUPERVISOR = """
 import os, subprocess, sys, time
-from pipeline.embedded.lifeline import Lifeline
+from pipeline.lifeline import Lifeline
 line = Lifeline()
 child = subprocess.Popen(
     sys.argv[1:], env={**os.environ, **line.environment()}, pass_fds=line.pass_fds, process_group=0,
@@ -24,7 +24,7 @@ time.sleep(600)
 
 PART = """
 import os, time
-from pipeline.embedded import lifeline
+from pipeline import lifeline
 lifeline.attach(os.environ)
 print(os.getpid(), flush=True)
 time.sleep(600)
