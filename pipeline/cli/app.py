@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 import typer
 
 from pipeline.cli.logs import logs
+from pipeline.cli.produce import produce
 from pipeline.cli.schemas import schemas
 from pipeline.cli.status import status
+from pipeline.cli.tail import tail
 from pipeline.cli.topics import topics
 from pipeline.cli.up import up
 from pipeline.cli.warehouse import warehouse
@@ -23,10 +25,12 @@ COMMANDS: Sequence[Callable[..., None]] = (
     up,
     status,
     logs,
+    tail,
 )
 
 GROUPS: Sequence[tuple[str, typer.Typer]] = (
     ("topics", topics),
+    ("produce", produce),
     ("schemas", schemas),
     ("warehouse", warehouse),
 )

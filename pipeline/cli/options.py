@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from pipeline.errors import Misconfigured
 from pipeline.settings import KafkaSettings
+from schemas.clustering.limits import STREAM, STREAM_PATTERN
 
 DataDir = Annotated[
     Path, typer.Option("--data-dir", envvar="THALWEG_DATA_DIR", help="Where everything is kept.", file_okay=False)
@@ -31,3 +33,9 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 def kafka_settings(bootstrap: str) -> KafkaSettings:
     """The environment's, with the broker the command was given. Raises Misconfigured."""
     return replace(KafkaSettings.from_environment(os.environ), bootstrap=bootstrap)
+
+
+def check_stream(name: str) -> None:
+    """Raises Misconfigured for what is no name of a stream."""
+    if STREAM.fullmatch(name) is None:
+        raise Misconfigured(f"a stream's name matches {STREAM_PATTERN}, not {name[:150]!r}")
