@@ -36,6 +36,7 @@ TARGETS: Targets = (POINTS, STREAMS, DRIFTS)
 RUN = 200
 FLUSH_S = 1.5
 REVOKE_S = 5.0
+LEAVE_S = 0.2
 FIGURES_S = 60.0
 
 
@@ -59,6 +60,7 @@ class Archive:
         self._patience = Patience()
         self._executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="archive")
         self._told_at = time.monotonic()
+        self._leaving = False
         self.counts: Counter[str] = Counter()
         """Since the start: rows, blocks, repeated, refused, expired."""
         self._member = Member(
@@ -77,6 +79,7 @@ class Archive:
                 self._turn()
             self._flush()
         finally:
+            self._leaving = True
             self._member.close()
             self._executor.shutdown(wait=False, cancel_futures=True)
             log.info("stored since the start: %s", self._figures())
@@ -158,7 +161,8 @@ class Archive:
         again. An insert that takes longer than that is the next owner's match in `block.py`."""
         lanes = [self._lanes.pop(place) for place in places if place in self._lanes]
         self._paused.difference_update(places)
-        wait([lane.under_way for lane in lanes if lane.under_way is not None], timeout=REVOKE_S)
+        patience = LEAVE_S if self._leaving else REVOKE_S
+        wait([lane.under_way for lane in lanes if lane.under_way is not None], timeout=patience)
 
     def _figures(self) -> str:
         return ", ".join(f"{count:,} {name}" for name, count in self.counts.items()) or "nothing"
