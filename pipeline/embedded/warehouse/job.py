@@ -56,6 +56,7 @@ class Job:
         """The first bytes of the answer; all of them where `complete`. Raises WarehouseError."""
         statement, data = self._statement()
         refusals.check(statement, self._account.role)
+        refusals.check_parameters(statement, self._ask.parameters, self._account.role)
         statement = by_own_query_id(statement)
         self._check_method(statement)
         self._execution = Execution(

@@ -21,13 +21,19 @@ REFUSED_FUNCTIONS = words(
     """
     arrowstream azureblobstorage azureblobstoragecluster azure bigquery cluster clusterallreplicas cosn deltalake
     deltalakeazure deltalakeazurecluster deltalakecluster deltalakelocal deltalakes3 deltalakes3cluster disk eval
-    executable file filecluster filesystem fuzzjson fuzzquery gcs hdfs hdfscluster hudi hudicluster iceberg
+    executable filecluster filesystem fuzzjson gcs hdfs hdfscluster hudi hudicluster iceberg
     icebergazure icebergazurecluster icebergcluster iceberghdfs iceberghdfscluster iceberglocal iceberglocalcluster
     icebergs3 icebergs3cluster jdbc mongodb mysql odbc oss paimon paimonazure paimonazurecluster paimoncluster
     paimonhdfs paimonhdfscluster paimonlocal paimons3 paimons3cluster postgresql python redis remote remotesecure s3
     s3cluster sqlite url urlcluster ytsaurus
-    catboostevaluate aiclassify aiembed aiextract aifilter aigenerate airedact aisimilarity aitranslate
-    addresstoline addresstolinewithinlines addresstosymbol demangle
+    """
+)
+
+# Scalar functions can be named without being called: `arrayMap(file, …)`, `* APPLY file`.
+REFUSED_SCALARS = words(
+    """
+    addresstoline addresstolinewithinlines addresstosymbol aiclassify aiembed aiextract aifilter aigenerate airedact
+    aisimilarity aitranslate catboostevaluate demangle file fuzzquery hascolumnintable
     """
 )
 

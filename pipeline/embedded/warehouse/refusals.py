@@ -8,6 +8,7 @@ keeps the engine from opening its directory again. A test asserts that every fun
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import zip_longest
 
 from pipeline.embedded.warehouse.errors import WarehouseError, refusal
@@ -19,6 +20,7 @@ from pipeline.embedded.warehouse.names import (
     HARMLESS_TABLE_FUNCTIONS,
     READABLE_SYSTEM_TABLES,
     REFUSED_FUNCTIONS,
+    REFUSED_SCALARS,
     REFUSED_VERBS,
 )
 from pipeline.embedded.warehouse.statement import Form, Statement
@@ -33,6 +35,7 @@ _REFUSED_SETTING = re.compile(
     re.IGNORECASE,
 )
 
+_PLAIN = re.compile(r"[A-Za-z0-9_]*")
 _ALLOWED_SYSTEM = (
     ("FLUSH",),
     ("RELOAD", "DICTIONARY"),
@@ -66,11 +69,22 @@ def check(statement: Statement, role: Role) -> None:
         _check_outfile(token, following)
         if following is not None and following.is_sign("("):
             _check_function(token, role)
+        if statement.form is not Form.INSERT_DATA and not _is_qualified_or_alias(words, index):
+            _check_name(token)
         if following is not None and following.is_sign("=") and _names_a_setting(words, index):
             check_setting(token.text)
     _check_verb(statement)
     if role is Role.ANALYST:
         _check_analyst(statement)
+
+
+def check_parameters(statement: Statement, parameters: Mapping[str, str], role: Role) -> None:
+    """An identifier given as a parameter is no token of the statement: an analyst's must be plain and harmless."""
+    if role is not Role.ANALYST or not any(token.is_word("IDENTIFIER") for token in statement.tokens):
+        return
+    for name, value in parameters.items():
+        if value.lower() == "system" or not _PLAIN.fullmatch(value):
+            raise _denied(f"parameter {name}: beside an Identifier parameters must be plain names or numbers")
 
 
 def check_setting(name: str) -> None:
@@ -102,10 +116,20 @@ def _check_outfile(token: Token, following: Token | None) -> None:
 
 def _check_function(token: Token, role: Role) -> None:
     name = token.text.lower()
-    if name in REFUSED_FUNCTIONS:
+    if name in REFUSED_FUNCTIONS or name in REFUSED_SCALARS:
         raise _denied(f"{token.text}() is not allowed here: it could reach files, other hosts or this process")
     if role is Role.ANALYST and name in _ANALYST_REFUSED and name not in _SCALAR_NAMESAKES:
         raise _denied(f"{token.text}() is not allowed to a read-only user")
+
+
+def _check_name(token: Token) -> None:
+    if token.text.lower() in REFUSED_SCALARS:
+        hint = f"if it is a column, write it with its table's name: t.{token.text}"
+        raise _denied(f"{token.text} is the name of a function that is not allowed here; {hint}")
+
+
+def _is_qualified_or_alias(words: tuple[Token, ...], index: int) -> bool:
+    return index > 0 and (words[index - 1].is_sign(".") or words[index - 1].is_word("AS"))
 
 
 def _check_verb(statement: Statement) -> None:

@@ -25,7 +25,7 @@ class Limits:
     session_timeout: int = 60
     session_timeout_max: int = 3600
     first_answer: int = MIB
-    result: int = 1024 * MIB
+    result: int = 512 * MIB
     memory: int = 4096 * MIB
     analyst_time: int = 60
     analyst_memory: int = 2048 * MIB

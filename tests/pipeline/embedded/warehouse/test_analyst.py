@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.pipeline.embedded.warehouse.running import ANALYST, Answer, Warehouse
@@ -13,7 +15,7 @@ def points(warehouse: Warehouse, table: str) -> str:
     return table
 
 
-def _ask(warehouse: Warehouse, sql: str, **fields: str) -> Answer:
+def _ask(warehouse: Warehouse, sql: str, **fields: Any) -> Answer:
     return warehouse.ask(sql, user=ANALYST, **fields)
 
 

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import zlib
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -151,8 +152,10 @@ def test_settings_in_the_url_hold_for_one_request(warehouse: Warehouse) -> None:
     answer = warehouse.ask("SELECT 1", no_such_setting="1")
     assert (answer.code, answer.status) == (115, 404)
     assert warehouse.ask("SELECT 1", dialect="kusto").code == 497
-    assert warehouse.ask("SELECT 1", **{"a = 1, dialect": "kusto"}).code == 497
-    assert warehouse.ask("SELECT 1", **{"max_threads = 1, max_block_size": "5"}).code == 36
+    hidden: dict[str, Any] = {"a = 1, dialect": "kusto"}
+    assert warehouse.ask("SELECT 1", **hidden).code == 497
+    several: dict[str, Any] = {"max_threads = 1, max_block_size": "5"}
+    assert warehouse.ask("SELECT 1", **several).code == 36
 
 
 def test_a_session_keeps_its_settings_and_tables(warehouse: Warehouse) -> None:
@@ -161,7 +164,7 @@ def test_a_session_keeps_its_settings_and_tables(warehouse: Warehouse) -> None:
     warehouse.ask("CREATE TEMPORARY TABLE mine (a Int8)", session_id=session)
     assert warehouse.ask("INSERT INTO mine VALUES (7)", session_id=session).status == 200
     warehouse.ask("SET max_block_size = 77", session_id=session)
-    fields = {"session_id": session, "session_check": "1"}
+    fields: dict[str, Any] = {"session_id": session, "session_check": "1"}
     assert warehouse.ask("SELECT a, getSetting('max_block_size') FROM mine", **fields).text == "7\t77\n"
     assert warehouse.ask("SELECT a FROM mine").code == 60
     assert warehouse.ask("SELECT a FROM mine", user=ANALYST, session_id=session).code == 60
