@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from schemas.clustering import topics as clustering
-from schemas.exchange import REPLIES, dead_letters
+from schemas.exchange import REPLAYED, REPLIES, dead_letters
 from schemas.topic import Topic
 
 _STREETS: tuple[Topic, ...] = (*clustering.TOPICS,)
 
-TOPICS: tuple[Topic, ...] = (*_STREETS, *(dead_letters(topic) for topic in _STREETS if topic.dead_letters), REPLIES)
+TOPICS: tuple[Topic, ...] = (
+    *_STREETS,
+    *(dead_letters(topic) for topic in _STREETS if topic.dead_letters),
+    REPLIES,
+    REPLAYED,
+)
 
 WORKERS_GROUP = "thalweg-workers"
 """The consumer group of the stream processors; Faust names changelogs after it."""

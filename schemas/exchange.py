@@ -1,4 +1,4 @@
-"""Records every street uses: the reply to a request, and the dead letter."""
+"""Records every street uses: the reply to a request, the dead letter, and its way back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from schemas.topic import Topic, Writer
 REQUEST_ID_HEADER = "thalweg-request-id"
 REPLY_PARTITION_HEADER = "thalweg-reply-partition"
 PART_HEADER = "thalweg-part"
+REPLAYED_FROM_HEADER = "thalweg-replayed-from"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,40 @@ class Refused(Event):
         return Position(self.topic, self.source_partition, self.source_offset)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Replayed(Event):
+    """A dead letter goes back to its topic. Written before it is sent, with the end of each of the topic's partitions
+    in `ends`, and again once it is durable, with where it stands now: whoever finds only the first knows where to
+    look for it."""
+
+    SCHEMA: ClassVar[str] = "letters.replayed.v1"
+
+    topic: str
+    source_partition: int
+    source_offset: int
+    replayed_at: int
+    ends: list[int]
+    as_partition: int | None = None
+    as_offset: int | None = None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.topic, self.source_partition, self.source_offset)
+
+    @property
+    def stands_at(self) -> Position | None:
+        if self.as_partition is None or self.as_offset is None:
+            return None
+        return Position(self.topic, self.as_partition, self.as_offset)
+
+
 REPLIES = Topic("replies.v1", Replied, "request_id", Writer.WORKERS, timedelta(hours=1), partitions=8)
+
+# Kept longer than any dead letter, one in a segment not yet rolled included: a letter must not outlive the knowledge
+# that it has been replayed.
+REPLAYED = Topic(
+    "letters.replayed.v1", Replayed, "the refused record's position", Writer.OPERATORS, timedelta(days=42), partitions=1
+)
 
 
 def dead_letters(topic: Topic) -> Topic:

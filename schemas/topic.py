@@ -15,6 +15,7 @@ class Writer(StrEnum):
     ANYONE = "anyone"  # producers of events, over the ingest API or straight to Kafka
     WORKERS = "workers"  # the stream processors alone
     DOOR = "door"  # the ingest API alone
+    OPERATORS = "operators"  # people, through `thalweg`
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
+from pipeline.cli.dlq import dlq
 from pipeline.cli.logs import logs
 from pipeline.cli.produce import produce
 from pipeline.cli.schemas import schemas
@@ -31,6 +32,7 @@ COMMANDS: Sequence[Callable[..., None]] = (
 GROUPS: Sequence[tuple[str, typer.Typer]] = (
     ("topics", topics),
     ("produce", produce),
+    ("dlq", dlq),
     ("schemas", schemas),
     ("warehouse", warehouse),
 )

@@ -26,6 +26,7 @@ RECORDS: Mapping[str, type[Event]] = {kind.SCHEMA: kind for kind in _KINDS}
 FEW = 3
 FEW_FIELDS = 2
 HEX_PREFIX = 24
+WORD = 64
 KEY = "cyan"
 NAME = "dim"
 BAD = "red"
@@ -100,6 +101,12 @@ def as_line(reading: Reading, codec: Codec) -> Text:
     return line
 
 
+def as_fields(event: Event, codec: Codec) -> Sequence[tuple[str, str]]:
+    """Each field that holds something, in short."""
+    every = ((it.name, getattr(event, it.name)) for it in fields(event))
+    return [(name, _short(value, name, codec)) for name, value in every if value is not None and not _empty(value)]
+
+
 def hexed(raw: bytes) -> str:
     """The first bytes, and how many there are."""
     dots = "…" if len(raw) > HEX_PREFIX else ""
@@ -121,7 +128,7 @@ def _short(value: Any, name: str, codec: Codec) -> str:
         try:
             inner = decoded(codec, value)
         except Undecodable:
-            return hexed(value)
+            return _word(value) or hexed(value)
         return f"<{inner.SCHEMA} {' '.join(f'{it}={_short(held, it, codec)}' for it, held in _shown(inner))}>"
     if isinstance(value, np.ndarray | list):
         return _short_list(value, name, codec)
@@ -135,6 +142,12 @@ def _short(value: Any, name: str, codec: Codec) -> str:
     if isinstance(value, int) and name.endswith("_at"):
         return iso(value)
     return printable(str(value))
+
+
+def _word(raw: bytes) -> str | None:
+    """Bytes that are plainly a short text: a key, a header."""
+    text = raw.decode("ascii", "replace")
+    return text if text.isprintable() and text.isascii() and len(text) <= WORD else None
 
 
 def _short_list(value: Any, name: str, codec: Codec) -> str:
