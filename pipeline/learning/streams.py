@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -75,7 +76,9 @@ def drifting(seed: int, n: int = 20_000, dimension: int = 10, k: int = 5, travel
     return Stream(centers[truth] + along * ways[truth] + rng.normal(0.0, 1.0, (n, dimension)), truth)
 
 
-def abrupt(seed: int, n: int = 20_000, dimension: int = 10, k: int = 5, changes: int = 3, wide: float = 5.0, apart: float = 5.0) -> Stream:
+def abrupt(
+    seed: int, n: int = 20_000, dimension: int = 10, k: int = 5, changes: int = 3, wide: float = 5.0, apart: float = 5.0
+) -> Stream:
     """All groups move to new places at once, `changes` times, evenly spaced."""
     rng = np.random.default_rng(seed)
     era = np.arange(n) * (changes + 1) // n
@@ -113,15 +116,15 @@ def collinear(seed: int, n: int = 20_000, dimension: int = 3, k: int = 3) -> Str
 
 STRUCTURED: Mapping[str, Callable[[], Stream]] = MappingProxyType(
     {
-        **{f"blobs D={d}": lambda d=d: blobs(d, dimension=d) for d in (2, 3, 10, 50)},  # type: ignore[misc]
-        "blobs D=20 k=12": lambda: blobs(7, dimension=20, k=12),
-        "noise 5 % D=3": lambda: blobs(8, dimension=3, noise=0.05),
-        "noise 5 % D=10": lambda: blobs(9, dimension=10, noise=0.05),
-        "offset +100 D=5": lambda: blobs(10, dimension=5, offset=100.0),
-        **{f"drifting D={d}": lambda d=d: drifting(d, dimension=d) for d in (3, 10, 50)},  # type: ignore[misc]
-        **{f"evolving D={d}": lambda d=d: evolving(d, dimension=d) for d in (3, 10, 50)},  # type: ignore[misc]
-        **{f"abrupt D={d}": lambda d=d: abrupt(d, dimension=d) for d in (3, 10, 50)},  # type: ignore[misc]
-        "collinear D=3": lambda: collinear(11),
+        **{f"blobs D={d}": partial(blobs, d, dimension=d) for d in (2, 3, 10, 50)},
+        "blobs D=20 k=12": partial(blobs, 7, dimension=20, k=12),
+        "noise 5 % D=3": partial(blobs, 8, dimension=3, noise=0.05),
+        "noise 5 % D=10": partial(blobs, 9, dimension=10, noise=0.05),
+        "offset +100 D=5": partial(blobs, 10, dimension=5, offset=100.0),
+        **{f"drifting D={d}": partial(drifting, d, dimension=d) for d in (3, 10, 50)},
+        **{f"evolving D={d}": partial(evolving, d, dimension=d) for d in (3, 10, 50)},
+        **{f"abrupt D={d}": partial(abrupt, d, dimension=d) for d in (3, 10, 50)},
+        "collinear D=3": partial(collinear, 11),
     }
 )
 """Streams with groups to find, by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.clustering.adaptive.distance import FAR, Vector, compiled, follow, nearest
+from pipeline.clustering.adaptive.distance import FAR, Vector, compiled, follow, nearest, place
 from pipeline.clustering.adaptive.state import CANDIDATE, CANDIDATES, FREE, PROMOTED, RESERVOIR, Rules, State
 
 RECENT = 1.0 / 256.0
@@ -185,6 +185,6 @@ def _found(x: Vector, t: int, state: State, rules: Rules) -> int:
     group["dispersion"], group["spread"] = 0.0, 0.0
     group["unplaced"], group["recent_unplaced"] = 0, 0.0
     group["founded"], group["touched"], group["decayed"] = t, t, t
-    state.center[s, :] = x
-    state.anchor[s, :] = x
+    place(state.center[s], x)
+    place(state.anchor[s], x)
     return s

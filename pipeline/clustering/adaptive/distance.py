@@ -166,6 +166,20 @@ def _follow(center: Any, x: Any, rate: Any) -> Any:
     return loops
 
 
+def place(center: Vector, x: Vector) -> None:
+    """Put `center` at `x`, in place."""
+    center[:] = x
+
+
+@looped(place)
+def _place(center: Any, x: Any) -> Any:
+    def loops(center: Vector, x: Vector) -> None:
+        for j in range(center.size):
+            center[j] = x[j]
+
+    return loops
+
+
 def track(x: Vector, scale: Scale, rate: float, reach: float) -> None:
     """Update running mean and variance by one point, in place.
 

@@ -107,8 +107,9 @@ def forget(detector: Any) -> None:
 
 @compiled
 def name_affected(t: int, state: State, ids: NDArray[np.int64]) -> None:
-    """Write up to AFFECTED ids: the clusters whose share of the last ~64 points differs most from their share of all,
-    by a tenth at least."""
+    """Write up to AFFECTED ids into the zeros of `ids`: of the clusters whose share of the last ~64 points differs most
+    from their share of all, by a tenth at least.
+    """
     slots, totals = state.slots, state.totals[0]
     change = np.zeros(totals["used"])
     recent = 1e-9
@@ -118,9 +119,11 @@ def name_affected(t: int, state: State, ids: NDArray[np.int64]) -> None:
     for s in range(totals["used"]):
         if slots[s]["kind"] == PROMOTED:
             change[s] = abs(traffic_at(t, s, state) / recent - slots[s]["weight"] / totals["mass"])
-    ids[:] = 0
     for place in range(min(AFFECTED, change.size)):
-        worst = np.argmax(change)
+        worst = 0
+        for s in range(1, change.size):
+            if change[s] > change[worst]:
+                worst = s
         if change[worst] < 0.1:
             return
         ids[place] = slots[worst]["identity"]

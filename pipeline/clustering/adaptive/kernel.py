@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clustering.adaptive.assign import assign
-from pipeline.clustering.adaptive.distance import compiled, nearest_promoted, squared_distance
+from pipeline.clustering.adaptive.distance import compiled, nearest_promoted, place, squared_distance
 from pipeline.clustering.adaptive.drift import FIT, OUTLIERS, raise_alarm, strangeness, watch
 from pipeline.clustering.adaptive.maintain import EVERY, maintain
 from pipeline.clustering.adaptive.radius import AFTER_DRIFT, estimate
@@ -34,7 +34,7 @@ def sample(x: Points, t: int, state: State, rules: Rules) -> None:
     stride = max(1, int(_HALF / rules.decay / RESERVOIR))
     if t <= RESERVOIR or t % stride == 0:
         totals = state.totals[0]
-        state.reservoir[totals["sampled"] % RESERVOIR, :] = x
+        place(state.reservoir[totals["sampled"] % RESERVOIR], x)
         totals["sampled"] += 1
 
 

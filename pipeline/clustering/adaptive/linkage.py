@@ -8,9 +8,8 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.distance import FAR, FREELY, compiled, looped
+from pipeline.clustering.adaptive.distance import FAR, FREELY, Matrix, compiled, looped
 
-Matrix = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 _LEAST_GROUP = 3
@@ -72,8 +71,11 @@ def silhouette(sums: Matrix, sizes: NDArray[np.float64], labels: Labels) -> floa
 @looped(silhouette)
 def _silhouette(sums: Any, sizes: Any, labels: Any) -> Any:
     def loops(sums: Matrix, sizes: NDArray[np.float64], labels: Labels) -> float:
-        big = np.flatnonzero(sizes >= _LEAST_GROUP)
-        if big.size < 2:
+        groups = 0
+        for c in range(sizes.size):
+            if sizes[c] >= _LEAST_GROUP:
+                groups += 1
+        if groups < 2:
             return -1.0
         total = 0.0
         for i in range(labels.size):
@@ -81,8 +83,8 @@ def _silhouette(sums: Any, sizes: Any, labels: Any) -> Any:
             if sizes[own] < _LEAST_GROUP:
                 continue
             outer = FAR
-            for c in big:
-                if c != own:
+            for c in range(sizes.size):
+                if c != own and sizes[c] >= _LEAST_GROUP:
                     outer = min(outer, sums[i, c] / sizes[c])
             inner = sums[i, own] / (sizes[own] - 1.0)
             widest = max(inner, outer)
@@ -93,22 +95,37 @@ def _silhouette(sums: Any, sizes: Any, labels: Any) -> Any:
     return loops
 
 
-@compiled
 def join(links: Matrix, sums: Matrix, sizes: NDArray[np.float64], labels: Labels, a: int, b: int) -> None:
     """Fold group b into group a < b, in place: Lance and Williams' average linkage. Dead rows of `links` become FAR."""
     merged = (sizes[a] * links[a] + sizes[b] * links[b]) / (sizes[a] + sizes[b])
-    dead = links[a] >= FAR
-    dead[a] = True
-    dead[b] = True
-    merged[dead] = FAR
-    links[a, :] = merged
-    links[:, a] = merged
-    links[b, :] = FAR
-    links[:, b] = FAR
+    merged[(links[a] >= FAR) | (np.arange(len(sizes)) == b)] = FAR
+    links[a, :] = links[:, a] = merged
+    links[b, :] = links[:, b] = FAR
     sums[:, a] += sums[:, b]
     sizes[a] += sizes[b]
     sizes[b] = 0.0
     labels[labels == b] = a
+
+
+@looped(join)
+def _join(links: Any, sums: Any, sizes: Any, labels: Any, a: Any, b: Any) -> Any:
+    def loops(links: Matrix, sums: Matrix, sizes: NDArray[np.float64], labels: Labels, a: int, b: int) -> None:
+        for i in range(sizes.size):
+            merged = FAR
+            if i != b and links[a, i] < FAR:
+                merged = (sizes[a] * links[a, i] + sizes[b] * links[b, i]) / (sizes[a] + sizes[b])
+            links[a, i] = merged
+            links[i, a] = merged
+            sums[i, a] += sums[i, b]
+            if labels[i] == b:
+                labels[i] = a
+        for i in range(sizes.size):
+            links[b, i] = FAR
+            links[i, b] = FAR
+        sizes[a] += sizes[b]
+        sizes[b] = 0.0
+
+    return loops
 
 
 @compiled
@@ -169,4 +186,7 @@ def _numbered(score: float, labels: Labels, sizes: NDArray[np.float64]) -> tuple
             if sizes[c] >= _LEAST_GROUP:
                 numbers[c] = k
                 k += 1
-    return score, numbers[labels], k
+    groups = np.zeros(labels.size, np.int64)
+    for i in range(labels.size):
+        groups[i] = numbers[labels[i]]
+    return score, groups, k

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clustering.adaptive.assign import RECENT, TRAFFIC, decay_to, promotion_weight
-from pipeline.clustering.adaptive.distance import compiled, squared_distance
+from pipeline.clustering.adaptive.distance import compiled, follow, squared_distance
 from pipeline.clustering.adaptive.state import CANDIDATE, FREE, PROMOTED, Rules, State
 
 EVERY = 64
@@ -93,8 +93,8 @@ def _absorb(t: int, i: int, j: int, square: float, state: State) -> None:
     kept, gone = state.slots[i], state.slots[j]
     a = kept["weight"] / (kept["weight"] + gone["weight"])
     b = 1.0 - a
-    state.center[i, :] = a * state.center[i] + b * state.center[j]
-    state.anchor[i, :] = a * state.anchor[i] + b * state.anchor[j]
+    follow(state.center[i], state.center[j], b)
+    follow(state.anchor[i], state.anchor[j], b)
     kept["dispersion"] = a * kept["dispersion"] + b * gone["dispersion"] + a * b * square
     kept["spread"] = a * kept["spread"] + b * gone["spread"] + a * b * square
     touched = max(kept["touched"], gone["touched"])

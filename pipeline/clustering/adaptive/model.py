@@ -84,6 +84,11 @@ class AdaptiveLearner:
     def settings(self) -> AdaptiveSettings:
         return self._settings
 
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """(D,) the stream's running mean."""
+        return self._state.scale.mean.copy()
+
     def learn(self, points: NDArray[np.float64], override: Override = AS_CONFIGURED) -> Judgement:
         """See `Learner.learn`. Raises ValueError also for an override out of its range."""
         points = self._checked(points)
@@ -92,7 +97,7 @@ class AdaptiveLearner:
         n = len(points)
         trace, found = np.zeros(n, TRACE), alarms(n)
         labels, similarities = np.empty(n, np.int64), np.empty(n)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # the plain engine's overflows are meant: far is far
             raised, _stamp = self._engine.learn(points, self._state, rules, trace, found)
             self._engine.settle(points, self._state, trace, labels, similarities)
         return Judgement(labels, similarities, _drifts(found, raised))

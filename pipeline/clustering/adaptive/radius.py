@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.distance import FAR, compiled, looped
+from pipeline.clustering.adaptive.distance import FAR, Matrix, Vector, compiled, looped
 from pipeline.clustering.adaptive.linkage import best_cut, pairwise
 from pipeline.clustering.adaptive.state import RESERVOIR, State
-
-Matrix = NDArray[np.float64]
 
 _STRETCH = 1.5
 """The radius is widened up to this factor where the groups leave room."""
@@ -48,10 +46,18 @@ def effective_dimension(squares: Matrix, dimension: int) -> float:
     `squares` (m, m): squared distances. G = -1/2 J squares J (Torgerson). 1 <= result <= D.
     """
     m = squares.shape[0]
-    rows = np.sum(squares, axis=1) / m
-    gram = -0.5 * (squares - rows.reshape(m, 1) - rows.reshape(1, m) + np.mean(rows))
-    trace = np.sum(np.diag(gram))
-    ratio = trace * trace / max(np.sum(gram * gram), 1e-300)
+    rows = np.zeros(m)
+    mean = 0.0
+    for i in range(m):
+        for j in range(m):
+            rows[i] += squares[i, j] / m
+        mean += rows[i] / m
+    trace, total = 0.0, 0.0
+    for i in range(m):
+        trace += rows[i] - 0.5 * mean
+        for j in range(m):
+            total += (0.5 * (squares[i, j] - rows[i] - rows[j] + mean)) ** 2
+    ratio = trace * trace / max(total, 1e-300)
     inverse = 1.0 / max(ratio, 1e-9) - 1.0 / m
     return min(float(dimension), max(1.0, 1.0 / inverse if inverse > 1e-9 else float(dimension)))
 
@@ -89,9 +95,10 @@ def spread_and_gap(squares: Matrix, groups: NDArray[np.int64], k: int) -> tuple[
     for i in range(groups.size):
         if groups[i] >= 0:
             sizes[groups[i]] += 1.0
-    within = 0.0
+    within, points = 0.0, 0.0
     for c in range(k):
         within += 0.5 * sums[c, c] / sizes[c]
+        points += sizes[c]
     gaps = np.full(k, FAR)
     for c in range(k):
         for e in range(k):
@@ -99,7 +106,42 @@ def spread_and_gap(squares: Matrix, groups: NDArray[np.int64], k: int) -> tuple[
                 gap = sums[c, e] / (sizes[c] * sizes[e])
                 gap -= 0.5 * sums[c, c] / sizes[c] ** 2 + 0.5 * sums[e, e] / sizes[e] ** 2
                 gaps[c] = min(gaps[c], gap)
-    return math.sqrt(max(0.0, within / max(1.0, np.sum(sizes) - k))), math.sqrt(max(0.0, np.sort(gaps)[k // 4]))
+    return math.sqrt(max(0.0, within / max(1.0, points - k))), math.sqrt(max(0.0, lower_quartile(gaps)))
+
+
+@compiled
+def lower_quartile(values: Vector) -> float:
+    """The value that a quarter of the others lie below."""
+    chosen = values[0]
+    for i in range(values.size):
+        below = 0
+        for j in range(values.size):
+            if values[j] < values[i] or (values[j] == values[i] and j < i):
+                below += 1
+        if below == values.size // 4:
+            chosen = values[i]
+    return float(chosen)
+
+
+def standardised(sample: Matrix, state: State) -> Matrix:
+    """Rows in running standard deviations, weighted by relevance, winsorised at 4."""
+    scale = state.scale
+    stretch = np.sqrt(scale.precision * scale.mean.size)
+    return np.asarray(np.clip((sample - scale.mean) * stretch, -4.0, 4.0))
+
+
+@looped(standardised)
+def _standardised(sample: Any, state: Any) -> Any:
+    def loops(sample: Matrix, state: State) -> Matrix:
+        m, dimension = sample.shape
+        scores = np.empty((m, dimension))
+        for j in range(dimension):
+            stretch = math.sqrt(state.scale.precision[j] * dimension)
+            for i in range(m):
+                scores[i, j] = min(4.0, max(-4.0, (sample[i, j] - state.scale.mean[j]) * stretch))
+        return scores
+
+    return loops
 
 
 @compiled
@@ -137,10 +179,7 @@ def estimate(state: State) -> None:
     m = min(totals["sampled"], RESERVOIR)
     if m < _LEAST_SAMPLE:
         return
-    scale = state.scale
-    stretch = np.sqrt(scale.precision * scale.mean.size)
-    sample = np.minimum(4.0, np.maximum(-4.0, (state.reservoir[:m] - scale.mean) * stretch))
-    found = natural_radius(sample)
+    found = natural_radius(standardised(state.reservoir[:m], state))
     if totals["estimated"] == 0 or totals["points"] <= RESERVOIR:
         totals["radius"] = max(found.radius, 1e-12)
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from pipeline.clustering.adaptive.distance import FAR, Vector, compiled, track
 from pipeline.clustering.adaptive.state import Rules, State
 
@@ -31,14 +29,18 @@ def rescale(x: Vector, state: State, rules: Rules) -> None:
 def renew_precision(state: State) -> None:
     """precision_j = relevance_j / (D (variance_j + prior)).
 
-    The prior is (2^-t a)^2 + 1e-12 v + 1e-24 a^2 + 1e-300, with a the root mean square of the running means and v the
-    mean variance. Its first part takes the stream's magnitude for its deviation while there are too few points to tell,
-    and halves with each; the others keep constant dimensions, and what rounding leaves of them, from weighing all.
+    The prior is 4^-t a + 1e-12 v + 1e-24 a + 1e-300, a the mean square of the running means, v the mean variance. Its
+    first part takes the stream's magnitude for its deviation while there are too few points to tell, and halves with
+    each; the others keep constant dimensions, and what rounding leaves of them, from weighing all.
     """
     scale = state.scale
     t = state.totals[0]["points"]
     dimension = scale.mean.size
-    magnitude = np.sqrt(np.sum(scale.mean * scale.mean) / dimension)
-    early = 2.0 ** (-float(t)) if t < 40 else 0.0
-    prior = (early * magnitude) ** 2 + 1e-12 * np.sum(scale.variance) / dimension + 1e-24 * magnitude**2 + 1e-300
-    scale.precision[:] = scale.relevance / (dimension * (scale.variance + prior))
+    magnitude, spread = 0.0, 0.0
+    for j in range(dimension):
+        magnitude += scale.mean[j] * scale.mean[j] / dimension
+        spread += scale.variance[j] / dimension
+    early = 0.25 ** float(t) if t < 40 else 0.0
+    prior = early * magnitude + 1e-12 * spread + 1e-24 * magnitude + 1e-300
+    for j in range(dimension):
+        scale.precision[j] = scale.relevance[j] / (dimension * (scale.variance[j] + prior))

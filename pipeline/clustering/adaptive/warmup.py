@@ -68,16 +68,18 @@ def carry_over(before: Any, homes: Any, state: State, given: int) -> int:
     for q in range(homes.size):
         if before[q] > 0:
             shared[before[q], homes[q]] += 1
-    for s in range(used):
-        if slots[s]["identity"] == 0:
-            shared[:, s] = 0
     names = np.zeros(used, np.int64)
-    while shared.size > 0 and np.max(shared) > 0:
-        best = np.argmax(shared)
-        identity, s = best // used, best % used
-        names[s] = identity
-        shared[identity, :] = 0
-        shared[:, s] = 0
+    while True:
+        most, identity, slot = 0, 0, -1
+        for i in range(1, shared.shape[0]):
+            for s in range(used):
+                if slots[s]["identity"] > 0 and names[s] == 0 and shared[i, s] > most:
+                    most, identity, slot = shared[i, s], i, s
+        if slot < 0:
+            break
+        names[slot] = identity
+        for s in range(used):
+            shared[identity, s] = 0
     for s in range(used):
         if slots[s]["identity"] > 0:
             if names[s] == 0:

@@ -129,7 +129,7 @@ class PeerLearner:
         return self._reading
 
     def _reading_of(self, model: Any) -> _Reading:
-        return _Reading.of(model, self._named, self._dimension, PEERS[self._name].keeps_labels)
+        return _Reading.of(model, self._named, self._dimension, PEERS[self._name].keeps_labels, self._points)
 
     def _unit(self) -> float:
         """The distance that counts as similarity .71: a deviation of standardised points, River's own radius else."""
@@ -245,8 +245,8 @@ class _Reading:
     """For each of them, the row of `named` it continues, or -1."""
 
     @classmethod
-    def of(cls, model: Any, named: list[_Named], dimension: int, by_label: bool) -> _Reading:
-        centers = _centers_of(model)
+    def of(cls, model: Any, named: list[_Named], dimension: int, by_label: bool, seen: int) -> _Reading:
+        centers = _centers_of(model) if seen else {}
         labels = sorted(centers)
         places = np.array([[centers[label].get(j, 0.0) for j in range(dimension)] for label in labels])
         places = places.reshape(len(labels), dimension)
