@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
+from pipeline.cli.demo import demo
 from pipeline.cli.dlq import dlq
 from pipeline.cli.logs import logs
 from pipeline.cli.produce import produce
@@ -26,6 +27,7 @@ COMMANDS: Sequence[Callable[..., None]] = (
     up,
     status,
     logs,
+    demo,
     tail,
 )
 
