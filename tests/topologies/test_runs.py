@@ -1,0 +1,218 @@
+"""Runs have no holes: what a fetch brings is held against what is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faust.types import TP
+from mode import Service
+
+from topologies.app import create_app
+from topologies.runs import Run, RunConsumer
+from topologies.settings import WorkerSettings
+
+TOPIC = "points.observed.v1"
+PLACE = TP(TOPIC, 0)
+CHANGELOG = TP("thalweg-workers-points-observed-changelog", 0)
+
+
+@dataclass
+class Fetched:
+    """As aiokafka's ConsumerRecord."""
+
+    offset: int
+    topic: str = TOPIC
+    partition: int = 0
+    timestamp: int = 1
+    timestamp_type: int = 0
+    headers: tuple[Any, ...] = ()
+    key: bytes | None = b"k"
+    value: bytes | None = b"v"
+    checksum: None = None
+    serialized_key_size: int = 1
+    serialized_value_size: int = 1
+
+
+class Scripted(RunConsumer):
+    """A consumer whose broker is a script: fetches in turn, a committed offset, an oldest offset."""
+
+    fetches: list[dict[TP, list[Fetched]]]
+    committed: int | None
+    seeks: list[int]
+
+    def _new_consumer_thread(self) -> Any:
+        """Any service will do: nothing is fetched here, and the real one brings an event loop of its own."""
+        return Service()
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        return (self.fetches.pop(0), {PLACE, CHANGELOG}) if self.fetches else ({}, set())
+
+    async def seek_to_committed(self) -> dict[TP, int]:
+        return {} if self.committed is None else {PLACE: self.committed}
+
+    async def earliest_offsets(self, *_places: TP) -> dict[TP, int]:
+        return {PLACE: 100}
+
+    async def seek_wait(self, places: Any) -> None:
+        self.seeks.append(places[PLACE])
+
+    def assignment(self) -> set[TP]:
+        return {PLACE}
+
+
+@pytest.fixture
+async def consumer(tmp_path: Path) -> Scripted:
+    app = create_app(WorkerSettings(data_dir=tmp_path))
+    app.consumer_generation_id = 1
+    app.flow_control.resume()
+
+    async def nothing(*_: Any) -> None: ...
+
+    made = Scripted(app.transport, nothing, nothing, nothing)
+    made.fetches, made.committed, made.seeks = [], 5, []
+    made.flow_active = True
+    return made
+
+
+def records(offsets: Iterable[int]) -> dict[TP, list[Fetched]]:
+    return {PLACE: [Fetched(offset) for offset in offsets]}
+
+
+async def read(consumer: Scripted) -> list[Any]:
+    """Everything the script has, as the agent gets it."""
+    runs = []
+    while consumer.fetches:
+        async for _, message in consumer.getmany(1.0):
+            runs.append(message.value)
+    return runs
+
+
+def spans(runs: list[Run]) -> list[tuple[int, int, int]]:
+    return [(run.begins, run.records[0].offset, run.ends) for run in runs]
+
+
+async def test_runs_follow_from_the_committed_offset(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.fetches = [records(range(5, 8)), records(range(8, 9))]
+    runs = await read(consumer)
+    assert spans(runs) == [(5, 5, 8), (8, 8, 9)]
+    assert {run.start for run in runs} == {5}
+
+
+async def test_a_partition_never_committed_is_read_from_its_oldest_record(consumer: Scripted) -> None:
+    consumer.committed = None
+    await consumer.perform_seek()
+    consumer.fetches = [records([100, 101])]
+    assert spans(await read(consumer)) == [(100, 100, 102)]
+
+
+async def test_a_run_fetched_before_the_seek_is_not_passed_on(consumer: Scripted) -> None:
+    consumer.fetches = [records([9, 10])]
+    assert await read(consumer) == []
+    await consumer.perform_seek()
+    consumer.fetches = [records([5])]
+    assert spans(await read(consumer)) == [(5, 5, 6)]
+
+
+async def test_a_run_of_an_older_assignment_is_not_passed_on(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.app.consumer_generation_id = 2
+    consumer.fetches = [records([5])]
+    assert await read(consumer) == []
+
+
+async def test_a_run_ahead_of_what_is_due_is_fetched_again(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.fetches = [records([7, 8]), records(range(5, 9))]
+    assert spans(await read(consumer)) == [(5, 5, 9)]
+    assert consumer.seeks == [5]
+
+
+async def test_what_the_broker_twice_does_not_have_is_passed_with_its_place_kept(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.fetches = [records([7, 8]), records([7, 8]), records([9])]
+    assert spans(await read(consumer)) == [(5, 7, 9), (9, 9, 10)]
+    assert consumer.seeks == [5]
+
+
+async def test_a_run_that_slips_further_is_asked_for_again(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.fetches = [records([7, 8]), records([9]), records(range(5, 10))]
+    assert spans(await read(consumer)) == [(5, 5, 10)]
+    assert consumer.seeks == [5, 5]
+
+
+async def test_what_was_passed_on_already_is_cut_off(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.fetches = [records([5, 6]), records([5, 6]), records([6, 7])]
+    assert spans(await read(consumer)) == [(5, 5, 7), (7, 7, 8)]
+
+
+async def test_a_run_waits_until_faust_listens(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.app.flow_control.suspend()
+    consumer.fetches = [records([5])]
+    reading = asyncio.create_task(read(consumer))
+    await asyncio.sleep(0.02)
+    assert not reading.done()
+    consumer.app.flow_control.resume()
+    assert spans(await reading) == [(5, 5, 6)]
+
+
+async def test_a_run_held_while_the_partitions_go_is_not_passed_on(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.app.flow_control.suspend()
+    consumer.fetches = [records([5])]
+    reading = asyncio.create_task(read(consumer))
+    await asyncio.sleep(0.02)
+    consumer.app.consumer_generation_id = 2
+    consumer.app.flow_control.resume()
+    assert await reading == []
+
+
+async def test_a_new_seek_is_a_new_epoch(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.fetches = [records([5, 6])]
+    [first] = await read(consumer)
+    consumer.committed = 6
+    await consumer.perform_seek()
+    consumer.fetches = [records([6])]
+    [second] = await read(consumer)
+    assert second.epoch > first.epoch
+    assert (second.start, second.begins) == (6, 6)
+
+
+async def test_changelogs_come_record_by_record_as_faust_brings_them(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.fetches = [{CHANGELOG: [Fetched(0, CHANGELOG.topic), Fetched(1, CHANGELOG.topic)]}]
+    assert await read(consumer) == [b"v", b"v"]
+
+
+async def test_acknowledged_runs_are_committed_to_the_greatest(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer._acked[PLACE] = [7, 9, 12]
+    assert consumer._new_offset(PLACE) == 13
+    assert consumer._new_offset(PLACE) is None
+
+
+async def test_partitions_are_flushed_and_committed_before_they_are_given_away(
+    consumer: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    async def commit(*_: Any, **__: Any) -> bool:
+        done.append("commit")
+        return True
+
+    async def flush() -> None:
+        done.append("flush")
+
+    object.__setattr__(consumer._reading, "before_revoke", flush)
+    monkeypatch.setattr(consumer, "commit", commit)
+    await consumer.on_partitions_revoked({PLACE})
+    assert done == ["flush", "commit"]
