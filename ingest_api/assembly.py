@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Self
@@ -16,8 +17,12 @@ from ingest_api.replies import Replies
 from ingest_api.settings import ApiSettings
 from ingest_api.vitality import probes
 from ingest_api.wiring import Wiring, wire
+from pipeline.errors import LogUnavailable, Misconfigured
+from pipeline.kafka.provision import existing
 from pipeline.settings import Environment, KafkaSettings, WarehouseSettings
 from pipeline.warehouse.reader import Reader
+from schemas.catalogue import TOPICS
+from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
 
 
@@ -44,13 +49,36 @@ class DoorSettings:
 
 
 @dataclass(frozen=True)
+class LogPart:
+    """The log, looked at before anything else begins: whoever starts the door learns in a sentence what is missing."""
+
+    settings: KafkaSettings
+    name: str = "log"
+
+    async def start(self) -> None:
+        """Raises LogUnavailable where no broker answers or topics are missing, Misconfigured where they differ."""
+        there = {topic.name: topic.partitions for topic in await asyncio.to_thread(existing, self.settings)}
+        missing = [topic.name for topic in TOPICS if topic.name not in there]
+        if missing:
+            raise LogUnavailable(f"the log has no topic {', '.join(missing)}: run `thalweg topics create`")
+        if there[OBSERVED.name] != self.settings.partitions:
+            raise Misconfigured(
+                f"THALWEG_PARTITIONS={self.settings.partitions}, but {OBSERVED.name} has {there[OBSERVED.name]}"
+            )
+
+    async def stop(self) -> None:
+        """Nothing was kept open."""
+
+
+@dataclass(frozen=True)
 class WarehousePart:
     """The reader, closed with the door. It connects when it is first asked: the door opens without a warehouse."""
 
     reader: Reader
     name: str = "warehouse"
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        """Waits for nothing."""
 
     async def stop(self) -> None:
         await self.reader.close()
@@ -83,6 +111,6 @@ def assemble(settings: DoorSettings) -> Assembled:
         client_id=f"thalweg-live-{ordinal}",
     )
     clustering = ClusteringDoor(gate, replies, streams, reader, codec, clock, settings.api.max_points)
-    parts = (*bare.parts, WarehousePart(reader), streams, replies, gate, live, clustering)
-    wiring = replace(bare, probes=probes(settings.kafka, streams, reader, clock), parts=parts)
+    parts = (*bare.parts, LogPart(settings.kafka), WarehousePart(reader), streams, replies, gate, live, clustering)
+    wiring = replace(bare, probes=probes(settings.kafka, reader, clock), parts=parts)
     return Assembled(wiring, live.drain)

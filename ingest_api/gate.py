@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
+import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-from ingest_api.inquiry import Inquiry
+from ingest_api.inquiry import Inquiry, new_request_id
 from ingest_api.replies import Replies
 from pipeline.clock import Clock
+from pipeline.errors import LogUnavailable, Overloaded
 from pipeline.kafka.producer import Producer
 from pipeline.settings import KafkaSettings
 from schemas.codec import Codec
 from schemas.event import Event
 from schemas.exchange import PART_HEADER, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER
+from schemas.position import Position
 from schemas.topic import Topic
 
 DELIVERY_SECONDS = 10.0
+FLUSH_SECONDS = 3.0
 
 
 class Gate:
@@ -34,39 +36,57 @@ class Gate:
 
     async def stop(self) -> None:
         if self._producer is not None:
-            await self._producer.close()
+            await self._producer.close(FLUSH_SECONDS)
 
     def send(
-        self, topic: Topic, key: str, events: Sequence[Event], principal: str, context: Any, weight: int
+        self, topic: Topic, key: str, events: Sequence[Event], principal: str, context: object, weight: int
     ) -> Inquiry:
-        """Queues the events and opens the inquiry their replies will fill. Raises Overloaded, LogUnavailable."""
-        assert self._producer is not None, "the gate is closed"
-        inquiry = Inquiry(new_request_id(), principal, self._clock(), context, weight)
+        """Queues the events and opens the inquiry their replies will fill.
+
+        Raises Overloaded or LogUnavailable when not even the first could be queued. When a later one could not, the
+        inquiry shows it and those behind it as not confirmed.
+        """
         values = [self._codec.encode(event) for event in events]
-        inquiry.replies = [None] * len(values)
+        request_id = new_request_id(len(values))
+        inquiry = Inquiry(request_id, principal, self._clock(), context, weight, [None] * len(values))
         self._replies.open(inquiry)
-        inquiry.sent = [
-            self._producer.send(topic.name, value, key=key.encode(), headers=self._headers(inquiry, part))
-            for part, value in enumerate(values)
-        ]
-        for future in inquiry.sent:
-            future.add_done_callback(_retrieve)
+        try:
+            inquiry.sent = self._queue(topic, key, values, request_id)
+        except (Overloaded, LogUnavailable):
+            self._replies.discard(inquiry)
+            raise
         return inquiry
 
-    def _headers(self, inquiry: Inquiry, part: int) -> dict[str, bytes]:
-        return {
-            REQUEST_ID_HEADER: inquiry.request_id.encode(),
-            REPLY_PARTITION_HEADER: b"%d" % self._replies.partition,
-            PART_HEADER: b"%d" % part,
-        }
+    def _queue(
+        self, topic: Topic, key: str, values: Sequence[bytes], request_id: str
+    ) -> list[asyncio.Future[Position]]:
+        assert self._producer is not None, "the gate is closed"
+        sent: list[asyncio.Future[Position]] = []
+        for part, value in enumerate(values):
+            headers = {
+                REQUEST_ID_HEADER: request_id.encode(),
+                REPLY_PARTITION_HEADER: b"%d" % self._replies.partition,
+                PART_HEADER: b"%d" % part,
+            }
+            try:
+                sent.append(self._producer.send(topic.name, value, key=key.encode(), headers=headers))
+            except (Overloaded, LogUnavailable) as failure:
+                if not sent:
+                    raise
+                sent += [_failed(failure) for _ in values[part:]]
+                break
+        for future in sent:
+            future.add_done_callback(_retrieve)
+        return sent
 
 
-def new_request_id() -> str:
-    """Unguessable: who knows it may be shown the answer only with the right principal, yet need not know it exists."""
-    return f"req_{secrets.token_hex(12)}"
+def _failed(failure: Exception) -> asyncio.Future[Position]:
+    future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+    future.set_exception(LogUnavailable(str(failure)))
+    return future
 
 
-def _retrieve(future: Any) -> None:
+def _retrieve(future: asyncio.Future[Position]) -> None:
     """A failure that nobody waits for any more is not worth asyncio's warning; the inquiry shows it."""
     if not future.cancelled():
         future.exception()

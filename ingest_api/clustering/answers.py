@@ -2,41 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest_api.clustering.submit import Work
+from ingest_api.problems import Problem
 from pipeline.clock import iso
 from schemas.clustering.clusters import Cluster, ClustersUpdated
 from schemas.clustering.points import AnsweredCluster, PointsAnswered
+from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
 from schemas.exchange import Replied
+from schemas.position import Position
 
 Shape = dict[str, Any]
 
 
-def points_result(work: Work, replies: Sequence[Replied], codec: Codec) -> Shape:
-    """`clusters`, `outliers`, `algorithm_quality` and what we add: of a whole batch, however many records it was."""
-    answers = [codec.decode(reply.answer, PointsAnswered) for reply in replies if reply.answer is not None]
-    labels = np.concatenate([np.asarray(answer.labels) for answer in answers])
-    known = {cluster.cluster_id: cluster for answer in answers for cluster in answer.clusters}
+@dataclass(frozen=True)
+class Told:
+    """What the workers answered to one batch, however many records it was."""
+
+    labels: NDArray[np.int64]
+    similarities: NDArray[np.float64]
+    clusters: Mapping[int, AnsweredCluster]
+    quality: float | None
+    duplicate: bool
+    positions: Sequence[str]
+
+
+def told_of(replies: Sequence[Replied], codec: Codec) -> Told:
+    """None of the replies is a refusal."""
+    answers = [codec.decode(reply.answer or b"", PointsAnswered) for reply in replies]
+    return Told(
+        labels=np.concatenate([np.asarray(answer.labels, np.int64) for answer in answers]),
+        similarities=np.concatenate([answer.similarities for answer in answers]),
+        clusters={cluster.cluster_id: cluster for answer in answers for cluster in answer.clusters},
+        quality=answers[-1].algorithm_quality,
+        duplicate=any(answer.duplicate for answer in answers),
+        positions=[str(reply.position) for reply in replies],
+    )
+
+
+def points_result(work: Work, told: Told) -> Shape:
+    """`clusters`, `outliers`, `algorithm_quality` and what we add."""
+    labels = told.labels
     return {
-        "clusters": [_members(known[label], work.points[labels == label]) for label in sorted(known)],
+        "clusters": [
+            _members(told.clusters[label], work.points[labels == label])
+            for label in np.unique(labels[labels >= 0]).tolist()
+        ],
         "outliers": work.points[labels < 0],
-        "algorithm_quality": answers[-1].algorithm_quality,
+        "algorithm_quality": told.quality,
         "total_points": len(labels),
         "stream": work.stream,
-        "duplicate": any(answer.duplicate for answer in answers),
-        "positions": [str(reply.position) for reply in replies],
+        "duplicate": told.duplicate,
+        "positions": told.positions,
     }
 
 
-def _members(cluster: AnsweredCluster, points: Any) -> Shape:
+def _members(cluster: AnsweredCluster, points: NDArray[np.float64]) -> Shape:
     return {
         "id": cluster.cluster_id,
-        "center": points.mean(axis=0),
+        "center": _mean(points),
         "points": points,
         "size": len(points),
         "quality": cluster.quality,
@@ -44,6 +75,18 @@ def _members(cluster: AnsweredCluster, points: Any) -> Shape:
         "last_updated": iso(cluster.updated_at),
         "total_size": cluster.size,
     }
+
+
+def _mean(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean: NDArray[np.float64] = points.mean(axis=0)
+    # The sum of numbers near the largest there is can overflow, their mean cannot.
+    return mean if np.isfinite(mean).all() else (points / len(points)).sum(axis=0)
+
+
+def error_of(problem: Problem) -> Shape:
+    """The `error` object of the documented envelope."""
+    return {"code": problem.code, "message": problem.message, "details": problem.details}
 
 
 def cluster_info(entry: ClustersUpdated, row: int) -> Shape:
@@ -147,8 +190,12 @@ def summary(entry: ClustersUpdated | None, rows: Sequence[int], page: Sequence[i
         "average_cluster_confidence": sum(confident) / len(confident) if confident else None,
         "cluster_distribution": distribution(clusters),
         "summary_timestamp": iso(now),
-        "position": None if entry is None else f"points.observed.v1-{entry.source_partition}-{entry.source_offset}",
+        "position": None if entry is None else str(_position(entry)),
     }
+
+
+def _position(entry: ClustersUpdated) -> Position:
+    return Position(OBSERVED.name, entry.source_partition, entry.source_offset)
 
 
 def stream_info(entry: ClustersUpdated) -> Shape:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ingest_api.clustering.streams import Streams
+from ingest_api.clustering.submit import Order, Work
 from ingest_api.gate import Gate
+from ingest_api.inquiry import Inquiry
 from ingest_api.problems import Busy
 from ingest_api.replies import Replies
 from ingest_api.wiring import wiring_of
 from pipeline.clock import Clock
 from pipeline.warehouse.reader import Reader
+from schemas.clustering.points import Action
 from schemas.codec import Codec
+from schemas.exchange import Replied
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,16 @@ class ClusteringDoor:
 
     async def start(self) -> None:
         """A caller that is answered about a position reads at least that position."""
-        self.replies.watch(self.streams.heed)
+        self.replies.watch(self._heed)
 
     async def stop(self) -> None:
         """Its parts are stopped by the wiring."""
+
+    def _heed(self, inquiry: Inquiry, reply: Replied) -> None:
+        context = inquiry.context
+        stays = isinstance(context, Work) or (isinstance(context, Order) and context.action is Action.RESET)
+        if isinstance(context, Work | Order) and stays and reply.reason is None:
+            self.streams.heed(context.stream, reply.source_offset)
 
 
 def door_of(connection: HTTPConnection) -> ClusteringDoor:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from ingest_api.auth import may
 from ingest_api.clustering import answers, models
 from ingest_api.clustering.door import ClusteringDoor, door_of
-from ingest_api.clustering.submit import answered, order
+from ingest_api.clustering.submit import Order, answered, send_order
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.probes import Health
@@ -21,7 +21,7 @@ from schemas.clustering.clusters import Cluster, ClustersUpdated
 from schemas.clustering.limits import DEFAULT_STREAM, STREAM_PATTERN
 from schemas.clustering.points import Action
 
-router = APIRouter(tags=["clustering"], dependencies=[])
+router = APIRouter(tags=["clustering"])
 
 Reader = Annotated[Principal, Depends(may("clustering:read"))]
 Admin = Annotated[Principal, Depends(may("admin"))]
@@ -60,14 +60,18 @@ async def clusters_summary(
 
 @router.get("/api/v1/algorithm_status", response_model=models.AlgorithmStatus)
 async def algorithm_status(request: Request, _principal: Reader, stream: StreamQuery = DEFAULT_STREAM) -> Json:
-    """How the stream's model and its worker are doing, as measured."""
-    door = door_of(request)
-    entry = await _entry(door, stream)
-    found = await wiring_of(request).probes.findings()
-    if found.components.get("algorithm") is Health.UNHEALTHY:
+    """How the stream's model and its worker are doing, as measured. 503 while no worker works."""
+    return Json(await status_of(request, await _entry(door_of(request), stream), stream))
+
+
+async def status_of(connection: HTTPConnection, entry: ClustersUpdated | None, stream: str) -> dict[str, Any]:
+    """Raises Busy while no worker works."""
+    door = door_of(connection)
+    algorithm = (await wiring_of(connection).probes.findings()).components.get("algorithm")
+    if algorithm is Health.UNHEALTHY:
         raise Busy("Algorithm not ready: no stream processor is working", 5)
-    ready = found.components.get("algorithm") is Health.HEALTHY
-    return Json(answers.algorithm_status(entry, stream, ready, door.streams.rate(stream), door.clock()))
+    ready = algorithm is Health.HEALTHY
+    return answers.algorithm_status(entry, stream, ready, door.streams.rate(stream), door.clock())
 
 
 @router.get("/api/v1/streams", response_model=models.StreamList)
@@ -106,9 +110,9 @@ async def delete_stream(request: Request, principal: Admin, stream: StreamPath) 
 
 async def _order(request: Request, principal: Principal, stream: str, action: Action, done: str) -> Json:
     door = door_of(request)
-    if stream not in door.streams.entries:
+    if await door.streams.read(stream) is None:
         raise NotFound(f"There is no stream {stream}")
-    reply = (await answered(order(door, stream, action, principal.id), ORDER_MS))[0]
+    reply = (await answered(send_order(door, Order(stream, action, principal.id)), ORDER_MS))[0]
     if action is Action.DELETE:
         await door.streams.gone(stream)
     return Json({"stream": stream, "action": done, "position": str(reply.position)})

@@ -36,7 +36,7 @@ class ProcessPointsBody(BaseModel):
         30_000
     )
     clustering_config: ClusteringConfigBody | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Annotated[dict[str, Any] | None, Field(description="Kept with the points; at most 10 KB.")] = None
 
 
 class BatchBody(BaseModel):
@@ -111,8 +111,11 @@ class ProcessedBatches(BaseModel):
 class RequestState(BaseModel):
     request_id: str
     status: Annotated[
-        Literal["accepted", "done", "refused"],
-        Field(description="accepted: not all answered yet; refused: at least one record could not be used."),
+        Literal["accepted", "unconfirmed", "done", "refused"],
+        Field(
+            description="accepted: not all answered yet; unconfirmed: nor did the log confirm all of it in time, so it "
+            "may have to be sent again; refused: at least one record could not be used."
+        ),
     ]
     positions: list[str]
     result: Annotated[dict[str, Any] | None, Field(description="As process_points answers, while it is remembered.")]

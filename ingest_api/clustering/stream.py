@@ -7,20 +7,20 @@ other and share a stream and a dimension become one batch, learned in the order 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import numpy as np
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
 from ingest_api.clustering import answers
-from ingest_api.clustering.bodies import Config, check_config, check_points, check_stream
+from ingest_api.clustering.checks import check_label, check_metadata, check_point, check_points, check_stream
 from ingest_api.clustering.door import ClusteringDoor, door_of
+from ingest_api.clustering.figures import status_of
+from ingest_api.clustering.pools import Drop, Pools, together
+from ingest_api.clustering.reading import read_config
 from ingest_api.clustering.submit import Work, answered, once_key, send
 from ingest_api.inquiry import Inquiry
 from ingest_api.live.subscription import interests_in
@@ -28,15 +28,12 @@ from ingest_api.live.websocket import Connection, Gone, refuse, serve, welcome
 from ingest_api.problems import FieldError, Invalid, Problem, problem_of
 from pipeline.clock import iso
 from pipeline.errors import Failure
-from schemas.clustering.limits import DEFAULT_STREAM, MAX_METADATA_BYTES
-from schemas.clustering.points import PointsAnswered
+from schemas.clustering.limits import DEFAULT_STREAM
 
-log = logging.getLogger("thalweg.live")
 router = APIRouter(tags=["clustering"])
 
-LINGER_SECONDS = 0.005
-MAX_LINGERING = 1000
 MAX_UNDER_WAY = 64
+"""Batches of one connection that wait for their answers; more are not read: the client is slowed by its own socket."""
 ANSWER_MS = 30_000
 READ, WRITE = "clustering:read", "clustering:write"
 
@@ -65,145 +62,109 @@ async def stream_socket(websocket: WebSocket) -> None:
         await inflow.close()
 
 
-@dataclass
-class Drop:
-    """One point of a client, not yet sent."""
-
-    number: int
-    point_id: Any
-    values: list[float]
-    metadata: dict[str, str]
-
-
-@dataclass
-class Pool:
-    """Points that linger together."""
-
-    connection: Connection | None = None
-    drops: list[Drop] = field(default_factory=list)
-    metadata_bytes: int = 0
-    timer: asyncio.TimerHandle | None = None
-
-
 class Inflow:
-    """What one connection sends."""
+    """What one connection sends. Messages are handled one after the other; their answers come when they come."""
 
     def __init__(self, door: ClusteringDoor, stream: str) -> None:
         self._door, self._stream = door, stream
-        self._numbers = 0
-        self._pools: dict[tuple[str, int], Pool] = {}
+        self._connection: Connection | None = None
+        self._messages = 0
+        self._pools = Pools(self._pour)
         self._under_way: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(MAX_UNDER_WAY)
 
     async def handle(self, connection: Connection, message: Message) -> None:
-        """Raises Problem for a message that cannot be used at all."""
+        """What is wrong with a message is told to the client."""
+        self._connection = connection
+        self._messages += 1
         kind = message.get("type")
-        self._numbers += 1
         try:
             if kind == "point":
-                await self._point(connection, message)
+                await self._point(message)
             elif kind == "batch":
                 await self._batch(connection, message)
             elif kind == "status_request":
                 await self._status(connection, message)
             else:
                 known = "point, batch, status_request, subscribe, unsubscribe, ping"
-                raise Invalid([FieldError("type", f"one of {known}")])
+                raise Invalid([FieldError("type", f"Must be one of {known}")])
         except Problem as problem:
             await connection.send_error(problem, **_named(message))
 
     async def close(self) -> None:
         """What lingers is sent; nobody waits for its answers any more."""
-        for key, pool in list(self._pools.items()):
-            if pool.connection is not None:
-                self._pour(pool.connection, key)
+        self._pools.empty()
         for task in list(self._under_way):
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def _point(self, connection: Connection, message: Message) -> None:
+    async def _point(self, message: Message) -> None:
         stream = self._stream_of(message)
-        points, errors = check_points([message.get("data")], "data", 1)  # type: ignore[list-item]
-        metadata = _metadata(message, errors)
-        if errors or points is None:
-            raise Invalid([FieldError(error.field.replace("data.0", "data"), error.message) for error in errors])
-        key = stream, points.shape[1]
-        pool = self._pools.setdefault(key, Pool(connection))
-        pool.drops.append(Drop(self._numbers, message.get("point_id"), message["data"], metadata))
-        pool.metadata_bytes += sum(len(name) + len(value) + 6 for name, value in metadata.items())
-        full = len(pool.drops) >= MAX_LINGERING or pool.metadata_bytes > MAX_METADATA_BYTES // 2
-        if full:
-            self._pour(connection, key)
-            await self._room()
-        elif pool.timer is None:
-            pool.timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._pour, connection, key)
-
-    def _pour(self, connection: Connection, key: tuple[str, int]) -> None:
-        pool = self._pools.pop(key, None)
-        if pool is None:
-            return
-        if pool.timer is not None:
-            pool.timer.cancel()
-        points = np.array([drop.values for drop in pool.drops], np.float64)
-        work = Work(key[0], points, connection.principal.id, metadata=_together(pool.drops))
-        self._start(connection, work, pool.drops, {})
+        point, errors = check_point(message.get("data"), "data")
+        metadata, wrong = check_metadata(message.get("metadata"))
+        if errors or wrong or point is None:
+            raise Invalid(errors + wrong)
+        await self._room()
+        self._pools.add(stream, Drop(self._messages, message.get("point_id"), point, metadata))
 
     async def _batch(self, connection: Connection, message: Message) -> None:
-        stream = self._stream_of(message)
-        points, errors = check_points(message.get("data", []), "data", self._door.max_points)
-        metadata = _metadata(message, errors)
+        work = self._work(connection, message)
+        await self._room()
+        self._pools.empty(work.stream)  # what the client sent before this batch is learned before it
+        self._start(connection, work, (), _named(message))
+
+    def _work(self, connection: Connection, message: Message) -> Work:
+        stream, principal = self._stream_of(message), connection.principal.id
+        points, errors = check_points(message.get("data"), "data", self._door.max_points)
+        metadata, wrong = check_metadata(message.get("metadata"))
+        config, wrong_config = read_config(message.get("clustering_config"))
         label, key = message.get("batch_id"), message.get("idempotency_key")
-        for name, value in (("batch_id", label), ("idempotency_key", key)):
-            if value is not None and not (isinstance(value, str) and 0 < len(value) <= 128):
-                errors.append(FieldError(name, "A string of 1 to 128 characters"))
-        config = _config(message, errors)
+        errors += wrong + wrong_config
+        errors += [] if label is None else check_label(label, "batch_id")
+        errors += [] if key is None else check_label(key, "idempotency_key")
         if errors or points is None:
             raise Invalid(errors)
-        principal = connection.principal.id
         once = None if key is None else once_key(principal, key)
-        record = None if config is None else config.record()
-        # What the client sent before this batch must be learned before it.
-        for pool in [pool for pool in self._pools if pool[0] == stream]:
-            self._pour(connection, pool)
-        await self._room()
-        self._start(connection, Work(stream, points, principal, once, label, record, metadata), [], _named(message))
+        return Work(stream, points, principal, once, label, None if config is None else config.record(), metadata)
 
     async def _status(self, connection: Connection, message: Message) -> None:
         stream = self._stream_of(message)
         entry = await self._door.streams.read(stream)
-        now = self._door.clock()
-        data = answers.algorithm_status(entry, stream, entry is not None, self._door.streams.rate(stream), now)
-        await connection.send({"type": "algorithm_status", "data": data, "timestamp": iso(now)})
+        data = await status_of(connection.websocket, entry, stream)
+        await connection.send({"type": "algorithm_status", "data": data, "timestamp": iso(self._door.clock())})
+
+    async def _room(self) -> None:
+        """Waits until one more may be under way."""
+        if len(self._under_way) + len(self._pools) >= MAX_UNDER_WAY:
+            self._pools.empty()
+        while len(self._under_way) >= MAX_UNDER_WAY:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+
+    def _pour(self, stream: str, drops: Sequence[Drop]) -> None:
+        assert self._connection is not None, "nothing lingers before the first message"
+        points = np.concatenate([drop.values for drop in drops])
+        work = Work(stream, points, self._connection.principal.id, metadata=together(drops))
+        self._start(self._connection, work, drops, {})
 
     def _start(self, connection: Connection, work: Work, drops: Sequence[Drop], named: Message) -> None:
         # Sent here, not in the task: the order of messages is the order of records.
         try:
-            sent: Inquiry | Problem = send(self._door, work)
+            sent: Inquiry | Failure = send(self._door, work)
         except Failure as failure:
-            sent = problem_of(failure)
+            sent = failure
         task = asyncio.create_task(self._see_through(connection, work, sent, drops, named))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _room(self) -> None:
-        """Reads on only when not too much is under way: the client is slowed down by its own socket."""
-        async with self._places:
-            pass
-
     async def _see_through(
-        self, connection: Connection, work: Work, sent: Inquiry | Problem, drops: Sequence[Drop], named: Message
+        self, connection: Connection, work: Work, sent: Inquiry | Failure, drops: Sequence[Drop], named: Message
     ) -> None:
         with suppress(Gone):
             try:
-                inquiry = _taken(sent)
-                async with self._places:
-                    replies = await answered(inquiry, ANSWER_MS)
-                result = answers.points_result(work, replies, self._door.codec)
-                told = [self._door.codec.decode(reply.answer, PointsAnswered) for reply in replies if reply.answer]
-                labels = [label for answer in told for label in answer.labels]
-                similarities = np.concatenate([answer.similarities for answer in told])
-                data = _points(drops, labels, similarities) if drops else result | named | {"labels": labels}
-                data |= {"request_id": inquiry.request_id, "stream": work.stream, "positions": result["positions"]}
+                if isinstance(sent, Failure):
+                    raise sent
+                told = answers.told_of(await answered(sent, ANSWER_MS), self._door.codec)
+                data = _points(work, told, drops) if drops else _batch(work, told, named)
+                data["request_id"] = sent.request_id
                 await connection.send({"type": "result", "data": data, "timestamp": iso(self._door.clock())})
             except (Problem, Failure) as error:
                 extra = {"point_ids": [drop.point_id for drop in drops]} if drops else named
@@ -211,17 +172,10 @@ class Inflow:
 
     def _stream_of(self, message: Message) -> str:
         name = message.get("stream", self._stream)
-        if not isinstance(name, str):
-            raise Invalid([FieldError("stream", "A string")])
-        if errors := check_stream(name):
+        errors = check_stream(name) if isinstance(name, str) else [FieldError("stream", "Must be a string")]
+        if errors:
             raise Invalid(errors)
-        return name
-
-
-def _taken(sent: Inquiry | Problem) -> Inquiry:
-    if isinstance(sent, Problem):
-        raise sent
-    return sent
+        return str(name)
 
 
 def _named(message: Message) -> Message:
@@ -229,50 +183,24 @@ def _named(message: Message) -> Message:
     return {name: message[name] for name in ("point_id", "batch_id") if name in message}
 
 
-def _points(drops: Sequence[Drop], labels: Sequence[int], similarities: Any) -> Message:
+def _batch(work: Work, told: answers.Told, named: Message) -> Message:
+    return answers.points_result(work, told) | {"labels": told.labels} | named
+
+
+def _points(work: Work, told: answers.Told, drops: Sequence[Drop]) -> Message:
+    """The result of points that came one by one."""
     return {
-        "points": [
-            {
-                "point_id": drop.point_id,
-                "number": drop.number,
-                "cluster_id": label if label >= 0 else None,
-                "is_outlier": label < 0,
-                "similarity": float(similarity),
-            }
-            for drop, label, similarity in zip(drops, labels, similarities, strict=True)
-        ]
+        "stream": work.stream,
+        "points": [_point(*each) for each in zip(drops, told.labels.tolist(), told.similarities.tolist(), strict=True)],
+        "positions": told.positions,
     }
 
 
-def _together(drops: Sequence[Drop]) -> dict[str, str]:
-    """The metadata of several points as that of one batch: itself where all agree, else a JSON list in `points`."""
-    first = drops[0].metadata
-    if all(drop.metadata == first for drop in drops):
-        return first
-    return {"points": msgspec.json.encode([drop.metadata for drop in drops]).decode()}
-
-
-def _metadata(message: Message, errors: list[FieldError]) -> dict[str, str]:
-    given = message.get("metadata")
-    if given is None:
-        return {}
-    if not isinstance(given, dict) or len(msgspec.json.encode(given)) > MAX_METADATA_BYTES // 2:
-        errors.append(FieldError("metadata", f"An object of at most {MAX_METADATA_BYTES // 2} bytes"))
-        return {}
+def _point(drop: Drop, label: int, similarity: float) -> Mapping[str, Any]:
     return {
-        str(name): value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        for name, value in given.items()
+        "point_id": drop.point_id,
+        "number": drop.number,
+        "cluster_id": label if label >= 0 else None,
+        "is_outlier": label < 0,
+        "similarity": similarity,
     }
-
-
-def _config(message: Message, errors: list[FieldError]) -> Config | None:
-    given = message.get("clustering_config")
-    if given is None:
-        return None
-    try:
-        config = msgspec.convert(given, Config)
-    except msgspec.ValidationError as error:
-        errors.append(FieldError("clustering_config", str(error)))
-        return None
-    errors += check_config(config)
-    return config

@@ -9,14 +9,14 @@ from pipeline.clock import Clock
 from pipeline.kafka.view import View
 from pipeline.settings import KafkaSettings
 from schemas.clustering.clusters import ClustersUpdated
-from schemas.clustering.points import PointsAnswered
-from schemas.clustering.topics import CLUSTERS, OBSERVED
+from schemas.clustering.topics import CLUSTERS
 from schemas.codec import Codec
-from schemas.exchange import Replied
 
 WINDOW_MICROSECONDS = 60_000_000
 CATCH_UP_SECONDS = 1.0
-MAX_TOLD = 100_000
+MAX_TOLD = 10_000
+MAX_SAMPLES = 700
+"""Of a stream's last minute: workers tell ten times a second."""
 
 
 class Streams:
@@ -34,7 +34,7 @@ class Streams:
             codec,
             order=lambda entry: entry.source_offset,
         )
-        self.view.watch(self._sample)
+        self.view.watch(self._seen)
         self._told: dict[str, int] = {}
         self._samples: dict[str, deque[tuple[int, int]]] = {}
 
@@ -45,10 +45,6 @@ class Streams:
         await self.view.stop()
 
     @property
-    def ready(self) -> bool:
-        return self.view.ready
-
-    @property
     def entries(self) -> Mapping[str, ClustersUpdated]:
         return self.view.entries
 
@@ -56,48 +52,51 @@ class Streams:
         """The stream as of the last position a caller of this process was answered about, or later; what there is
         after a second. None for a stream that does not exist."""
         told = self._told.get(stream)
-        if told is not None:
-            await self.view.until(lambda entries: _reached(entries.get(stream), told), CATCH_UP_SECONDS)
-            self._told.pop(stream, None)
+        if told is not None and not await self.view.until(lambda _: stream not in self._told, CATCH_UP_SECONDS):
+            self._told.pop(stream, None)  # nobody shall wait for it again
         return self.view.entries.get(stream)
 
     async def gone(self, stream: str) -> bool:
         """Waits until a deletion is seen."""
         return await self.view.until(lambda entries: stream not in entries, CATCH_UP_SECONDS)
 
-    def heed(self, reply: Replied) -> None:
-        """A caller is being told of this."""
-        if reply.topic != OBSERVED.name or reply.answer is None:
-            return
-        stream = self._codec.decode(reply.answer, PointsAnswered).stream
-        if len(self._told) < MAX_TOLD:
-            self._told[stream] = max(reply.source_offset, self._told.get(stream, -1))
+    def heed(self, stream: str, offset: int) -> None:
+        """A caller is being told of this position: who reads from now on reads at least this."""
+        entry = self.view.entries.get(stream)
+        if entry is None or entry.source_offset < offset:
+            self._told[stream] = max(offset, self._told.get(stream, -1))
+        if len(self._told) > MAX_TOLD:
+            self._told.pop(next(iter(self._told)))
 
     def rate(self, stream: str) -> float | None:
-        """Points a second over the last minute, None while this process has seen no two figures of the stream."""
+        """Points a second over the last minute, or since the model began where that is less. None for a stream of
+        which this process has seen too little."""
         samples = self._samples.get(stream)
         if not samples:
             return None
         now = self._clock()
         last = samples[-1]
-        within = [sample for sample in samples if sample[0] >= now - WINDOW_MICROSECONDS]
-        first = within[0] if within else last
+        first = next((sample for sample in samples if sample[0] >= now - WINDOW_MICROSECONDS), last)
         if first is last:
             return 0.0 if now - last[0] > WINDOW_MICROSECONDS else None
         return (last[1] - first[1]) / max((now - first[0]) / 1_000_000, 1e-6)
 
-    def _sample(self, stream: str, entry: ClustersUpdated | None) -> None:
+    def _seen(self, stream: str, entry: ClustersUpdated | None) -> None:
         if entry is None:
             self._samples.pop(stream, None)
             self._told.pop(stream, None)
             return
-        samples = self._samples.setdefault(stream, deque(maxlen=700))
+        if entry.source_offset >= self._told.get(stream, entry.source_offset):
+            self._told.pop(stream, None)
+        self._sample(stream, entry)
+
+    def _sample(self, stream: str, entry: ClustersUpdated) -> None:
+        samples = self._samples.setdefault(stream, deque(maxlen=MAX_SAMPLES))
         if samples and samples[-1][1] > entry.points:
             samples.clear()  # the model was reset
+        oldest = entry.updated_at - WINDOW_MICROSECONDS
+        if not samples and oldest <= entry.created_at < entry.updated_at:
+            samples.append((entry.created_at, 0))
         samples.append((entry.updated_at, entry.points))
-        while samples[0][0] < entry.updated_at - WINDOW_MICROSECONDS:
+        while samples[0][0] < oldest:
             samples.popleft()
-
-
-def _reached(entry: ClustersUpdated | None, offset: int) -> bool:
-    return entry is not None and entry.source_offset >= offset

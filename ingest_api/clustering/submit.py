@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +16,7 @@ from ingest_api.inquiry import Inquiry
 from ingest_api.problems import Busy, FieldError, Invalid, Problem
 from pipeline.clock import Clock
 from pipeline.errors import Unavailable
-from schemas.clustering.limits import MAX_CHUNK_BYTES
+from schemas.clustering.limits import MAX_CHUNK_BYTES, MAX_POINTS
 from schemas.clustering.points import Action, ClusteringConfig, PointsObserved
 from schemas.clustering.topics import OBSERVED
 from schemas.exchange import Replied
@@ -43,7 +44,7 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A batch to be learned. `points` is (n, D). A `once` makes a retry with the same one count once."""
+    """A batch to be learned. `points` is (n, D). `once` (see `once_key`) makes a retry with the same one count once."""
 
     stream: str
     points: Floats
@@ -54,17 +55,30 @@ class Work:
     metadata: Mapping[str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to become of a stream's model: RESET or DELETE."""
+
+    stream: str
+    action: Action
+    principal: str
+
+
+class Late(Busy):
+    """The answer has not come in time; the points that have a position will be processed all the same."""
+
+
 def send(door: Sender, work: Work) -> Inquiry:
     """Raises Overloaded, LogUnavailable."""
-    events = list(_records(work, door.clock()))
+    events = records_of(work, door.clock())
     weight = work.points.nbytes * 2 + 1024
     return door.gate.send(OBSERVED, work.stream, events, work.principal, work, weight)
 
 
-def order(door: Sender, stream: str, action: Action, principal: str) -> Inquiry:
-    """RESET or DELETE. Raises Overloaded, LogUnavailable."""
-    event = PointsObserved(stream, door.clock(), 0, np.empty(0), source=principal, action=action)
-    return door.gate.send(OBSERVED, stream, [event], principal, None, 1024)
+def send_order(door: Sender, order: Order) -> Inquiry:
+    """Raises Overloaded, LogUnavailable."""
+    event = PointsObserved(order.stream, door.clock(), 0, np.empty(0), source=order.principal, action=order.action)
+    return door.gate.send(OBSERVED, order.stream, [event], order.principal, order, 1024)
 
 
 async def answered(inquiry: Inquiry, milliseconds: int) -> Sequence[Replied]:
@@ -73,12 +87,12 @@ async def answered(inquiry: Inquiry, milliseconds: int) -> Sequence[Replied]:
         replies = await inquiry.complete(milliseconds / 1000)
     except TimeoutError:
         message = (
-            f"No answer within {milliseconds} ms. The points that have a position are accepted and will be processed; "
+            f"No answer within {milliseconds} ms. What has a position is accepted and will be processed; "
             f"GET /api/v1/requests/{inquiry.request_id} tells."
         )
-        raise Busy(message, 1, _where(inquiry)) from None
+        raise Late(message, 1, _where(inquiry)) from None
     except Unavailable:
-        message = "The log did not confirm all points. With an Idempotency-Key the request can be repeated safely."
+        message = "The log did not confirm everything. With an Idempotency-Key the request can be repeated safely."
         raise Busy(message, 2, _where(inquiry)) from None
     refusal = inquiry.refusal
     if refusal is not None:
@@ -94,17 +108,18 @@ def refused(reply: Replied) -> Problem:
     return Invalid([FieldError(_FIELDS.get(reason, "body"), detail)])
 
 
-def once_key(principal: str, key: str) -> str:
-    """The idempotency key of one principal, which no other can meet."""
-    return hashlib.blake2b(f"{principal}\0{key}".encode(), digest_size=16).hexdigest()
+def once_key(principal: str, key: str, label: str = "", occurrence: int = 0) -> str:
+    """An idempotency key that no other principal can meet: of a request, or of the batch in it that is the
+    `occurrence`-th of its label."""
+    told = json.dumps([principal, key, label, occurrence])
+    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
 
-def _records(work: Work, now: int) -> Sequence[PointsObserved]:
+def records_of(work: Work, now: int) -> Sequence[PointsObserved]:
+    """Consecutive records of at most MAX_CHUNK_BYTES of values each."""
     count, dimension = work.points.shape
-    rows = max(1, MAX_CHUNK_BYTES // (8 * dimension))
-    # Without a key of its own a label stays out of batch_id: clients reuse "batch_001", and the second one would
-    # count as a retry of the first.
-    batch_id = None if work.once is None else f"{work.once}:{work.label}" if work.label else work.once
+    rows = max(1, min(MAX_POINTS, MAX_CHUNK_BYTES // (8 * dimension)))
+    # A label alone makes no batch_id: clients reuse "batch_001", and the second would count as a retry of the first.
     metadata = dict(work.metadata or {}) | ({"batch_id": work.label} if work.label else {})
     return [
         PointsObserved(
@@ -112,19 +127,13 @@ def _records(work: Work, now: int) -> Sequence[PointsObserved]:
             observed_at=now,
             dimension=dimension,
             values=work.points[start : start + rows].ravel(),
-            batch_id=_part_id(batch_id, start // rows),
+            batch_id=None if work.once is None else f"{work.once}#{start // rows}",
             source=work.principal,
             config=work.config,
             metadata=metadata,
         )
         for start in range(0, count, rows)
     ]
-
-
-def _part_id(batch_id: str | None, part: int) -> str | None:
-    if batch_id is None:
-        return None
-    return f"{batch_id}#{part}" if part else batch_id
 
 
 def _where(inquiry: Inquiry) -> dict[str, object]:

@@ -263,8 +263,8 @@ async def refuse(websocket: WebSocket, problem: Problem, code: int) -> None:
 
 
 def error_message(problem: Problem, timestamp: str) -> Json:
-    details = problem.details if problem.details is not None else problem.detail
-    error = {"code": problem.code, "message": problem.message, "details": details}
+    """As the interface documents it, `details` one string; what REST has there is in `fields`."""
+    error = {"code": problem.code, "message": problem.message, "details": problem.detail, "fields": problem.details}
     return {"type": "error", "error": error, "timestamp": timestamp}
 
 
@@ -279,7 +279,7 @@ async def _live_or_refuse(websocket: WebSocket) -> Live | None:
 def _parsed(raw: bytes | str) -> Json:
     try:
         message = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "VALIDATION_ERROR", "The message is not valid JSON", str(error)) from None
     if not isinstance(message, dict):
         raise Problem(400, "VALIDATION_ERROR", "A message is a JSON object with a type")

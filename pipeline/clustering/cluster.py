@@ -43,7 +43,13 @@ class Cluster:
         return from_bytes(snapshot)
 
     def snapshot(self, state: StreamState) -> bytes:
-        return to_bytes(state)
+        try:
+            return to_bytes(state)
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._give_up(state, error)
+            return to_bytes(state)
 
     def forfeit(self, state: StreamState, reason: str) -> StreamState:
         state.forget()
@@ -52,13 +58,8 @@ class Cluster:
         return state
 
     def apply(self, received: Received[PointsObserved], state: StreamState) -> Outcome:
-        event = received.event
-        state.stream, state.partition, state.offset = (
-            event.stream,
-            received.position.partition,
-            received.position.offset,
-        )
-        state.owing = True
+        event, position = received.event, received.position
+        state.reach(event.stream, position.partition, position.offset)
         outcome: Outcome | None = check(event)
         if outcome is None and event.action is not Action.LEARN:
             return self._forget(event, state)
@@ -69,13 +70,18 @@ class Cluster:
         return outcome
 
     def settle(self, state: StreamState, *, final: bool) -> Sequence[Emission]:
-        if not state.owing or not (final or self._clock() - state.told_at >= TELL_EVERY_MICROSECONDS):
-            return ()
-        return (self._tell(state),)
+        due = final or self._clock() - state.told_at >= TELL_EVERY_MICROSECONDS
+        return (self._tell(state),) if due and state.owing and state.exists else ()
 
     def _tell(self, state: StreamState) -> Emission:
         now = self._clock()
-        event = tell.updated(state, self._meter, now)
+        try:
+            event = tell.updated(state, self._meter, now)
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._give_up(state, error)
+            event = tell.updated(state, self._meter, now)
         state.told_at, state.owing = now, False
         state.changed.clear()
         return Emission(CLUSTERS, event)
@@ -83,8 +89,8 @@ class Cluster:
     def _forget(self, event: PointsObserved, state: StreamState) -> Outcome:
         state.forget()
         if event.action is Action.RESET:
-            return Emit((self._tell(state),))
-        state.config, state.refused, state.owing = None, 0, False
+            return Emit((self._tell(state),) if state.exists else ())
+        state.config, state.owing = None, False
         return Emit((Emission(CLUSTERS, None),))
 
     def _learn(self, received: Received[PointsObserved], state: StreamState) -> Outcome:
@@ -95,7 +101,6 @@ class Cluster:
         unfit = _unfit(event, state)
         if unfit is not None:
             return unfit
-        points = np.ascontiguousarray(event.values.reshape(-1, event.dimension))
         if state.learner is None:
             config = _config(event.config, state.config)
             try:
@@ -103,49 +108,63 @@ class Cluster:
             except (ValueError, TypeError) as error:
                 return Refuse("config_invalid", str(error))
             state.created_at = received.raw.timestamp
-        elif event.batch_id is not None and state.has_seen(event.batch_id):
-            return self._repeated(received, state, state.learner, begun)
-        first = state.points + 1
         try:
-            judgement = state.learner.learn(points, _override(event.config))
-        except Exception as error:  # a third party's learner, tripped by these points: its state cannot be trusted
-            log.exception("stream %s: the learner failed", event.stream)
-            reason = f"the learner failed: {type(error).__name__}: {error}"[:300]
-            self.forfeit(state, reason)
-            return Refuse("learner_failed", reason)
-        return self._learned(received, state, state.learner, judgement, first, begun)
+            if event.batch_id is not None and state.has_seen(event.batch_id):
+                return self._repeated(received, state, state.learner, begun)
+            return self._learned(received, state, state.learner, begun)
+        except MemoryError:
+            raise
+        except Exception as error:
+            return self._give_up(state, error)
 
-    def _learned(self, received: Received[PointsObserved], state: StreamState, learner: Learner, judgement: Judgement,
-                 first: int, begun: float) -> Outcome:  # fmt: skip
+    def _give_up(self, state: StreamState, error: Exception) -> Refuse:
+        """A third party's learner has tripped: it cannot be trusted any more, and would trip again after a restart."""
+        log.error("stream %s: the learner failed", state.stream, exc_info=error)
+        reason = f"the learner failed: {type(error).__name__}: {error}"[:300]
+        self.forfeit(state, reason)
+        return Refuse("learner_failed", reason)
+
+    def _learned(
+        self, received: Received[PointsObserved], state: StreamState, learner: Learner, begun: float
+    ) -> Outcome:
+        event, at = received.event, received.raw.timestamp
+        first = state.points + 1
+        points = np.ascontiguousarray(event.values.reshape(-1, event.dimension))
+        judgement = learner.learn(points, _override(event.config))
         now = self._clock()
         state.batches += 1
         state.points += len(judgement.labels)
-        if received.event.batch_id is not None:
-            state.see(received.event.batch_id)
-        labels = judgement.labels
-        state.touch([int(label) for label in np.unique(labels) if label >= 0], received.raw.timestamp)
+        if event.batch_id is not None:
+            state.see(event.batch_id)
+        state.touch([label for label in np.unique(judgement.labels).tolist() if label >= 0], at)
         if judgement.drifts:
-            state.last_drift_at = received.raw.timestamp
-        emissions = [Emission(CLUSTERED, tell.clustered(received, judgement, first, now))]
-        strays = tell.outliers(received, judgement, now)
-        if strays is not None:
-            emissions.append(Emission(OUTLIERS, strays))
-        for ordinal, drift in enumerate(judgement.drifts):
-            emissions.append(Emission(DRIFT, tell.drifted(received, drift, ordinal, now)))
+            state.last_drift_at = at
+        emissions = _emissions(received, judgement, first, now)
         milliseconds = (time.perf_counter() - begun) * 1000
-        self._meter.note(milliseconds, len(labels))
+        self._meter.note(milliseconds, len(judgement.labels))
+        answer = None
+        if received.raw.reply_partition is not None:
+            answer = tell.answer(state, learner, judgement, milliseconds, first_point=first)
         if now - state.told_at >= TELL_EVERY_MICROSECONDS:
             emissions.append(self._tell(state))
-        if received.raw.reply_partition is None:
-            return Emit(emissions)
-        return Emit(emissions, tell.answer(state, learner, judgement, first, False, milliseconds))
+        return Emit(emissions, answer)
 
     def _repeated(self, received: Received[PointsObserved], state: StreamState, learner: Learner, begun: float) -> Drop:
         if received.raw.reply_partition is None:
             return Drop("duplicate")
         judgement = learner.judge(received.event.values.reshape(-1, received.event.dimension))
         milliseconds = (time.perf_counter() - begun) * 1000
-        return Drop("duplicate", tell.answer(state, learner, judgement, 0, True, milliseconds))
+        return Drop("duplicate", tell.answer(state, learner, judgement, milliseconds, duplicate=True))
+
+
+def _emissions(received: Received[PointsObserved], judgement: Judgement, first: int, now: int) -> list[Emission]:
+    emissions = [Emission(CLUSTERED, tell.clustered(received, judgement, first, now))]
+    strays = tell.outliers(received, judgement, now)
+    if strays is not None:
+        emissions.append(Emission(OUTLIERS, strays))
+    drifts = enumerate(judgement.drifts)
+    emissions += [Emission(DRIFT, tell.drifted(received, drift, ordinal, now)) for ordinal, drift in drifts]
+    return emissions
 
 
 def _unfit(event: PointsObserved, state: StreamState) -> Refuse | None:
@@ -166,7 +185,7 @@ def _unfit(event: PointsObserved, state: StreamState) -> Refuse | None:
             f"stream {event.stream} is learned by {config.algorithm}, not {asked.algorithm}; "
             "delete it or use another stream",
         )
-    if asked.parameters is not None and dict(asked.parameters) != dict(config.parameters):
+    if asked.parameters and dict(asked.parameters) != dict(config.parameters):
         return Refuse("algorithm_conflict", f"stream {event.stream} has other parameters: {dict(config.parameters)}")
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -16,6 +17,8 @@ from pipeline.learning.learner import Learner
 VERSION = 1
 MAX_RECENT = 1024
 """Batch ids a stream remembers: a retry within so many batches counts once."""
+MAX_BIRTHS = 512
+"""Clusters whose first and last times a stream remembers."""
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -49,7 +52,8 @@ class StreamState:
     forfeited: str | None = None
     """Why there is no model any more; a reset clears it."""
     births: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Cluster id -> log time of the batch that first and last put a point into it, microseconds."""
+    """Cluster id -> log time of the batch that first and last put a point into it, microseconds;
+    the longest untouched first. See `lifetime`."""
     recent: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
 
     told_at: int = 0
@@ -59,10 +63,20 @@ class StreamState:
     partition: int = 0
     offset: int = 0
 
+    @property
+    def exists(self) -> bool:
+        """Whether the stream has ever begun: refused records alone do not make one."""
+        return self.config is not None
+
+    def reach(self, stream: str, partition: int, offset: int) -> None:
+        """The record there is being applied."""
+        self.stream, self.partition, self.offset = stream, partition, offset
+        self.owing = True
+
     def forget(self) -> None:
         """The model goes, the configuration stays."""
         self.learner, self.forfeited, self.last_drift_at = None, None, None
-        self.created_at = self.points = self.batches = 0
+        self.created_at = self.points = self.batches = self.refused = 0
         self.births.clear()
         self.recent.clear()
         self.changed.clear()
@@ -77,12 +91,20 @@ class StreamState:
         if len(self.recent) > MAX_RECENT:
             self.recent.popitem(last=False)
 
-    def touch(self, cluster_ids: list[int], at: int) -> None:
+    def touch(self, cluster_ids: Iterable[int], at: int) -> None:
         """These clusters took in points of a batch of that time."""
         for cluster_id in cluster_ids:
-            born = self.births.get(cluster_id, (at, at))[0]
+            born = self.births.pop(cluster_id, (at, at))[0]
             self.births[cluster_id] = born, at
             self.changed.add(cluster_id)
+        # By recency and not by what is alive: when one looks must not matter to the state.
+        while len(self.births) > MAX_BIRTHS:
+            del self.births[next(iter(self.births))]
+
+    def lifetime(self, cluster_id: int) -> tuple[int, int]:
+        """When the cluster took in its first and its last point; the stream's own beginning where that is not
+        known."""
+        return self.births.get(cluster_id, (self.created_at, self.created_at))
 
 
 def _digest(batch_id: str) -> bytes:
@@ -91,7 +113,6 @@ def _digest(batch_id: str) -> bytes:
 
 def to_bytes(state: StreamState) -> bytes:
     """Equal states give equal bytes."""
-    alive = {cluster.cluster_id for cluster in state.learner.clusters()} if state.learner is not None else set()
     kept = _Kept(
         VERSION,
         state.config,
@@ -102,7 +123,7 @@ def to_bytes(state: StreamState) -> bytes:
         state.refused,
         state.last_drift_at,
         state.forfeited,
-        {cluster_id: times for cluster_id, times in sorted(state.births.items()) if cluster_id in alive},
+        state.births,
         b"".join(state.recent),
     )
     return msgspec.msgpack.encode(kept)

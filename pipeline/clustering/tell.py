@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.clustering.state import StreamState
-from pipeline.learning.learner import Drift, Judgement, Learner
+from pipeline.learning.learner import Cluster as Promoted
+from pipeline.learning.learner import Drift, Judgement, Learner, Status
 from pipeline.received import Received
 from pipeline.telemetry import Meter
 from schemas.clustering.clusters import Cluster, ClustersUpdated, DriftDetected, WorkerFigures
@@ -20,6 +21,19 @@ from schemas.clustering.points import (
 )
 
 _NONE = np.empty(0)
+_NO_MODEL = Status(
+    points=0,
+    outliers=0,
+    active_clusters=0,
+    dynamic_threshold=None,
+    clustering_quality=None,
+    global_stability=None,
+    adaptation_rate=None,
+    outlier_rate=None,
+    drift_detected=False,
+    drifts=0,
+    last_drift=None,
+)
 
 
 def clustered(received: Received[PointsObserved], judgement: Judgement, first_point: int, now: int) -> PointsClustered:
@@ -77,13 +91,19 @@ def drifted(received: Received[PointsObserved], drift: Drift, ordinal: int, now:
     )
 
 
-def answer(state: StreamState, learner: Learner, judgement: Judgement, first_point: int, duplicate: bool,
-           milliseconds: float) -> PointsAnswered:  # fmt: skip
+def answer(
+    state: StreamState,
+    learner: Learner,
+    judgement: Judgement,
+    milliseconds: float,
+    *,
+    first_point: int = 0,
+    duplicate: bool = False,
+) -> PointsAnswered:
+    """To whoever sent the batch. A duplicate has no first point."""
     named = set(judgement.labels.tolist())
     clusters = [
-        AnsweredCluster(
-            cluster.cluster_id, cluster.size, cluster.quality, *state.births.get(cluster.cluster_id, (0, 0))
-        )
+        AnsweredCluster(cluster.cluster_id, cluster.size, cluster.quality, *state.lifetime(cluster.cluster_id))
         for cluster in learner.clusters()
         if cluster.cluster_id in named
     ]
@@ -103,45 +123,46 @@ def updated(state: StreamState, meter: Meter, now: int) -> ClustersUpdated:
     """All of it, as of the state's last record."""
     learner = state.learner
     clusters = [] if learner is None else list(learner.clusters())
-    status = None if learner is None else learner.status()
-    config = state.config
+    status = _NO_MODEL if learner is None else learner.status()
     return ClustersUpdated(
         stream=state.stream,
         source_partition=state.partition,
         source_offset=state.offset,
         updated_at=now,
         created_at=state.created_at,
-        algorithm="" if config is None else config.algorithm,
+        algorithm="" if state.config is None else state.config.algorithm,
         dimension=0 if learner is None else learner.dimension,
         points=state.points,
         batches=state.batches,
-        outliers=0 if status is None else status.outliers,
+        outliers=status.outliers,
         refused=state.refused,
-        dynamic_threshold=None if status is None else status.dynamic_threshold,
-        clustering_quality=None if status is None else status.clustering_quality,
-        global_stability=None if status is None else status.global_stability,
-        adaptation_rate=None if status is None else status.adaptation_rate,
-        outlier_rate=None if status is None else status.outlier_rate,
-        drift_detected=status is not None and status.drift_detected,
-        drifts=0 if status is None else status.drifts,
+        dynamic_threshold=status.dynamic_threshold,
+        clustering_quality=status.clustering_quality,
+        global_stability=status.global_stability,
+        adaptation_rate=status.adaptation_rate,
+        outlier_rate=status.outlier_rate,
+        drift_detected=status.drift_detected,
+        drifts=status.drifts,
         last_drift_at=state.last_drift_at,
         worker=_figures(meter),
-        clusters=[
-            Cluster(
-                cluster_id=cluster.cluster_id,
-                size=cluster.size,
-                weight=cluster.weight,
-                quality=cluster.quality,
-                confidence=cluster.confidence,
-                health=cluster.health,
-                drift_coefficient=cluster.drift_coefficient,
-                created_at=state.births.get(cluster.cluster_id, (state.created_at, 0))[0],
-                updated_at=state.births.get(cluster.cluster_id, (0, state.created_at))[1],
-                changed=cluster.cluster_id in state.changed,
-            )
-            for cluster in clusters
-        ],
+        clusters=[_cluster(state, cluster) for cluster in clusters],
         centers=np.concatenate([cluster.center for cluster in clusters]) if clusters else _NONE,
+    )
+
+
+def _cluster(state: StreamState, cluster: Promoted) -> Cluster:
+    born, touched = state.lifetime(cluster.cluster_id)
+    return Cluster(
+        cluster_id=cluster.cluster_id,
+        size=cluster.size,
+        weight=cluster.weight,
+        quality=cluster.quality,
+        confidence=cluster.confidence,
+        health=cluster.health,
+        drift_coefficient=cluster.drift_coefficient,
+        created_at=born,
+        updated_at=touched,
+        changed=cluster.cluster_id in state.changed,
     )
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cached_property
 
 from confluent_kafka import (
     ConsumerGroupState,
     ConsumerGroupTopicPartitions,
+    KafkaError,
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConsumerGroupDescription,
+    OffsetSpec,
+)
 
 from pipeline.errors import LogUnavailable
 from pipeline.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +43,25 @@ class Standing:
 
 
 class GroupWatch:
-    """Blocking; call it from a thread."""
+    """Blocking; call it from a thread. Connects when it is first asked."""
 
     def __init__(self, settings: KafkaSettings, group: str, topic: str, partitions: int, patience: float = 2.0) -> None:
+        self._bootstrap = settings.bootstrap
         self._group, self._topic, self._partitions, self._patience = group, topic, partitions, patience
-        self._admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 5000})
+
+    @cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self._bootstrap, "socket.timeout.ms": 5000}, logger=log)
+
+    def reach(self) -> None:
+        """Returns when a broker answers. Raises LogUnavailable."""
+        try:
+            self._admin.list_topics(self._topic, timeout=self._patience)
+        except KafkaException as error:
+            raise LogUnavailable(f"no Kafka broker answers at {self._bootstrap}: {error.args[0].str()}") from error
 
     def standing(self) -> Standing:
-        """Raises LogUnavailable."""
+        """Of a group that nobody ever joined: no members. Raises LogUnavailable."""
         places = [TopicPartition(self._topic, partition) for partition in range(self._partitions)]
         asked = ConsumerGroupTopicPartitions(self._group, places)
         try:
@@ -48,14 +69,23 @@ class GroupWatch:
             offsets = self._admin.list_consumer_group_offsets([asked], request_timeout=self._patience)
             newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
             latest = self._admin.list_offsets(dict.fromkeys(places, newest), request_timeout=self._patience)
-            group = described[self._group].result(self._patience)
+            members, stable = self._membership(described[self._group])
             committed = offsets[self._group].result(self._patience).topic_partitions or []
             ends = {place.partition: future.result(self._patience).offset for place, future in latest.items()}
         except (KafkaException, TimeoutError) as error:
             raise LogUnavailable(f"the state of group {self._group} is not to be had: {error}") from error
         return Standing(
-            members=len(group.members),
-            stable=group.state == ConsumerGroupState.STABLE,
+            members=members,
+            stable=stable,
             committed={place.partition: place.offset for place in committed if place.offset >= 0},
             ends=ends,
         )
+
+    def _membership(self, described: Future[ConsumerGroupDescription]) -> tuple[int, bool]:
+        try:
+            group = described.result(self._patience)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:  # KIP-1043: brokers from 4.0 on say so
+                return 0, False
+            raise
+        return len(group.members), group.state == ConsumerGroupState.STABLE

@@ -159,7 +159,7 @@ async def test_a_street_answers_its_messages_over_the_same_connection(kafka_boot
             await _say(socket, {"type": "say", "data": number})
         assert [(await _next(socket))["data"] for _ in range(50)] == list(range(50))
         await _say(socket, {"type": "refused"})
-        assert (await _next(socket))["error"]["details"] == [{"field": "data", "message": "not like this"}]
+        assert (await _next(socket))["error"]["fields"] == [{"field": "data", "message": "not like this"}]
         await _say(socket, {"type": "broken"})
         assert (await _next(socket))["data"]["reason"] == "internal_error"
         assert await _closed(socket) == 1011
