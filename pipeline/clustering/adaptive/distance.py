@@ -152,6 +152,25 @@ def _nearest_promoted(x: Any, slots: Any, centers: Any, used: Any, precision: An
     return loops
 
 
+def within(points: Matrix, limit: float) -> bool:
+    """Whether no coordinate is beyond +-limit."""
+    return not points.size or bool(np.abs(points).max() <= limit)
+
+
+@looped(within)
+def _within(points: Any, limit: Any) -> Any:
+    def loops(points: Matrix, limit: float) -> bool:
+        for i in range(points.shape[0]):
+            greatest = 0.0
+            for j in range(points.shape[1]):
+                greatest = max(greatest, abs(points[i, j]))
+            if greatest > limit:
+                return False
+        return True
+
+    return loops
+
+
 def follow(center: Vector, x: Vector, rate: float) -> None:
     """Move `center` by `rate` of the way to `x`, in place."""
     center += rate * (x - center)

@@ -18,7 +18,14 @@ def compiled_entries(stamp: int) -> Entries:
     """The kernel behind numba. Machine code is kept beside the sources, or in the user's cache where these are not
     writable, or made in each process where neither is."""
     plain = entries(stamp)
-    return Entries(_compiled(plain.learn), _compiled(plain.settle), _compiled(plain.judge))
+    return Entries(_compiled(plain.learn), _compiled(plain.judge))
+
+
+def interpreted_entries() -> Entries:
+    """The kernel as it stands. Overflows pass silently, as they do in compiled code: far is far."""
+    plain = entries(0)
+    quiet = np.errstate(all="ignore")
+    return Entries(quiet(plain.learn), quiet(plain.judge))
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,7 +37,7 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _COMPILED = compiled_entries(fingerprint())
-_INTERPRETED = entries(0)
+_INTERPRETED = interpreted_entries()
 
 
 def engine(name: str) -> Entries:
@@ -47,6 +54,5 @@ def warm() -> None:
     state = empty(2, 1)
     points, trace = np.zeros((1, 2)), np.zeros(1, TRACE)
     labels, similarities = np.zeros(1, np.int64), np.zeros(1)
-    _COMPILED.learn(points, state, Rules(0.71, 1, 0.05, 1e-4), trace, alarms(1))
-    _COMPILED.settle(points, state, trace, labels, similarities)
+    _COMPILED.learn(points, state, Rules(0.71, 1, 0.05, 1e-4), trace, alarms(1), labels, similarities)
     _COMPILED.judge(points, state, 1.0, labels, similarities)

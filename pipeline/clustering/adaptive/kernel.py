@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clustering.adaptive.assign import assign
-from pipeline.clustering.adaptive.distance import compiled, nearest_promoted, place, squared_distance
+from pipeline.clustering.adaptive.distance import compiled, nearest_promoted, place, squared_distance, within
 from pipeline.clustering.adaptive.drift import FIT, OUTLIERS, raise_alarm, strangeness, watch
 from pipeline.clustering.adaptive.maintain import EVERY, maintain
 from pipeline.clustering.adaptive.radius import AFTER_DRIFT, estimate
@@ -26,6 +26,9 @@ Trace = NDArray[np.void]
 _HALF = 0.5 * math.log(2.0)
 _ESTIMATE_EVERY = 1024
 _PACE_FADES = 0.005
+GREATEST = 1e150
+"""Coordinates within +-this have finite squares."""
+TOO_GREAT = -1
 
 
 @compiled
@@ -76,40 +79,52 @@ def learn_point(x: Points, i: int, state: State, rules: Rules, trace: Trace, ala
     return raised
 
 
+@compiled
+def settle(points: Points, state: State, trace: Trace, labels: Labels, similarities: Points) -> None:
+    """Say where the batch's points belong now that it is over: into `labels` and `similarities`."""
+    slots, centers, precision, used = state.slots, state.center, state.scale.precision, state.totals[0]["used"]
+    for i in range(points.shape[0]):
+        s = trace[i]["slot"]
+        group = slots[s]
+        if group["kind"] == PROMOTED and group["serial"] == trace[i]["serial"]:
+            labels[i] = group["identity"]
+            square = squared_distance(points[i], centers[s], precision, np.inf)
+        else:
+            labels[i] = OUTLIER
+            s, square = nearest_promoted(points[i], slots, centers, used, precision)
+        similarities[i] = 0.0 if s < 0 else 1.0 / math.sqrt(1.0 + square)
+
+
 class Entries(NamedTuple):
     """What the engines run."""
 
     learn: Callable[..., Any]
-    settle: Callable[..., Any]
     judge: Callable[..., Any]
 
 
 def entries(stamp: int) -> Entries:
-    """The three loops over a batch. `stamp`, the fingerprint of the sources, is returned by each: being a constant in
+    """The two loops over a batch. `stamp`, the fingerprint of the sources, is returned by each: being a constant in
     their closures it is part of the key under which numba keeps their machine code."""
 
-    def learn(points: Points, state: State, rules: Rules, trace: Trace, alarms: Alarms) -> tuple[int, int]:
-        """Learn the points one after the other; returns how many drifts there were. Counts alone decide when anything
-        happens, so that the state after n points does not depend on the batches they came in."""
+    def learn(
+        points: Points,
+        state: State,
+        rules: Rules,
+        trace: Trace,
+        alarms: Alarms,
+        labels: Labels,
+        similarities: Points,
+    ) -> tuple[int, int]:
+        """Learn the points one after the other and settle them; returns how many drifts there were, or TOO_GREAT, with
+        nothing learned, if a coordinate lies beyond +-GREATEST. Counts alone decide when anything happens, so that the
+        state after n points does not depend on the batches they came in."""
+        if not within(points, GREATEST):
+            return TOO_GREAT, stamp
         raised = 0
         for i in range(points.shape[0]):
             raised = learn_point(points[i], i, state, rules, trace, alarms, raised)
+        settle(points, state, trace, labels, similarities)
         return raised, stamp
-
-    def settle(points: Points, state: State, trace: Trace, labels: Labels, similarities: Points) -> int:
-        """Say where the batch's points belong now that it is over."""
-        slots, centers, precision, used = state.slots, state.center, state.scale.precision, state.totals[0]["used"]
-        for i in range(points.shape[0]):
-            s = trace[i]["slot"]
-            group = slots[s]
-            if group["kind"] == PROMOTED and group["serial"] == trace[i]["serial"]:
-                labels[i] = group["identity"]
-                square = squared_distance(points[i], centers[s], precision, np.inf)
-            else:
-                labels[i] = OUTLIER
-                s, square = nearest_promoted(points[i], slots, centers, used, precision)
-            similarities[i] = 0.0 if s < 0 else 1.0 / math.sqrt(1.0 + square)
-        return stamp
 
     def judge(points: Points, state: State, reach: float, labels: Labels, similarities: Points) -> int:
         """Label points by the nearest promoted cluster, if it accepts them; the state is only read."""
@@ -121,4 +136,4 @@ def entries(stamp: int) -> Entries:
             similarities[i] = 0.0 if s < 0 else 1.0 / math.sqrt(1.0 + square)
         return stamp
 
-    return Entries(learn, settle, judge)
+    return Entries(learn, judge)

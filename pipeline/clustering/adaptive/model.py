@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from pipeline.clustering.adaptive import figures, snapshot
 from pipeline.clustering.adaptive.assign import effective_threshold, reach_of
 from pipeline.clustering.adaptive.engine import engine
+from pipeline.clustering.adaptive.kernel import GREATEST, TOO_GREAT
 from pipeline.clustering.adaptive.state import SIGNALS, TRACE, Alarms, Rules, State, alarms, empty, grown
 from pipeline.learning.checkpoint import SnapshotError, pack, unpack
 from pipeline.learning.learner import AS_CONFIGURED, Cluster, Drift, Judgement, Override, Status
 
 NAME = "adaptive"
-GREATEST = 1e150
-"""Coordinates are clipped to +-this, so that their squares are finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,7 @@ class AdaptiveLearner:
             raise ValueError(f"a point has at least one dimension, not {dimension}")
         self._settings = settings or AdaptiveSettings()
         self._engine = engine(self._settings.engine)
+        self._configured = self._rules(AS_CONFIGURED)
         self._state = empty(dimension, self._settings.max_clusters)
 
     @property
@@ -92,31 +92,30 @@ class AdaptiveLearner:
     def learn(self, points: NDArray[np.float64], override: Override = AS_CONFIGURED) -> Judgement:
         """See `Learner.learn`. Raises ValueError also for an override out of its range."""
         points = self._checked(points)
-        rules = self._rules(override)
+        rules = self._configured if override is AS_CONFIGURED else self._rules(override)
         self._state = grown(self._state, rules.max_clusters)
-        n = len(points)
-        trace, found = np.zeros(n, TRACE), alarms(n)
-        labels, similarities = np.empty(n, np.int64), np.empty(n)
-        with np.errstate(all="ignore"):  # the plain engine's overflows are meant: far is far
-            raised, _stamp = self._engine.learn(points, self._state, rules, trace, found)
-            self._engine.settle(points, self._state, trace, labels, similarities)
-        return Judgement(labels, similarities, _drifts(found, raised))
+        trace, found = np.zeros(len(points), TRACE), alarms(len(points))
+        labels, similarities = np.empty(len(points), np.int64), np.empty(len(points))
+        batch = (self._state, rules, trace, found, labels, similarities)
+        raised, _stamp = self._engine.learn(points, *batch)
+        if raised == TOO_GREAT:
+            raised, _stamp = self._engine.learn(np.clip(points, -GREATEST, GREATEST), *batch)
+        return Judgement(labels, similarities, _drifts(found, raised) if raised else ())
 
     def judge(self, points: NDArray[np.float64]) -> Judgement:
         points = self._checked(points)
         totals = self._state.totals[0]
         threshold = effective_threshold(self._settings.threshold, float(totals["ease"]))
         labels, similarities = np.empty(len(points), np.int64), np.empty(len(points))
-        with np.errstate(all="ignore"):
-            reach = reach_of(float(totals["radius"]), threshold)
-            self._engine.judge(points, self._state, reach, labels, similarities)
+        reach = reach_of(float(totals["radius"]), threshold)
+        self._engine.judge(points, self._state, reach, labels, similarities)
         return Judgement(labels, similarities)
 
     def clusters(self) -> Sequence[Cluster]:
-        return figures.clusters(self._state, self._rules(AS_CONFIGURED))
+        return figures.clusters(self._state, self._configured)
 
     def status(self) -> Status:
-        return figures.status(self._state, self._rules(AS_CONFIGURED))
+        return figures.status(self._state, self._configured)
 
     def snapshot(self) -> bytes:
         return pack(NAME, snapshot.encode(self._state, dataclasses.asdict(self._settings)))
@@ -152,11 +151,10 @@ class AdaptiveLearner:
     def _checked(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         if points.ndim != 2 or points.shape[1] != self.dimension:
             raise ValueError(f"points must be (n, {self.dimension}), not {points.shape}")
-        # read-only or unaligned views are copied: each would be another type to the compiler
-        points = np.require(points, np.float64, ["C", "A", "W"])
-        if points.size and max(points.max(), -points.min()) > GREATEST:
-            points = np.clip(points, -GREATEST, GREATEST)
-        return points
+        if points.dtype == np.float64 and points.flags.carray:
+            return points
+        # read-only and unaligned views are copied: each would be another type to the compiler
+        return np.require(points, np.float64, ["C", "A", "W"])
 
 
 def _drifts(found: Alarms, raised: int) -> tuple[Drift, ...]:
