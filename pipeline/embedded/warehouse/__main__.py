@@ -1,144 +1,75 @@
-"""`python -m pipeline.embedded.warehouse --data-dir DIR [--host 127.0.0.1] [--port 8123]`: the warehouse process."""
+"""`python -m pipeline.embedded.warehouse --data-dir DIR [--host 127.0.0.1] [--port 8123]`: the warehouse process.
+
+This module only prepares the process, and then becomes the server (`exec` keeps its id): UTC, a directory of its own
+for temporary files, confinement, and passwords in a pipe rather than the environment, where /proc would show them.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import logging
+import json
 import os
-import signal
-import socket
 import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import uvicorn
-from starlette.types import ASGIApp
+from pipeline.embedded.warehouse.confinement import Rights, confine
+from pipeline.embedded.warehouse.settings import CONFINED, SECRETS, SECRETS_FD, TEMPORARY
 
-from pipeline import lifeline
-from pipeline.embedded.warehouse.application import application
-from pipeline.embedded.warehouse.door import Door
-from pipeline.embedded.warehouse.engine import Engine
-from pipeline.embedded.warehouse.job import House
-from pipeline.embedded.warehouse.sessions import Sessions
-from pipeline.embedded.warehouse.settings import ServerSettings
-from pipeline.embedded.warehouse.users import Account, Role, Users
-from pipeline.errors import Misconfigured
-
-log = logging.getLogger("pipeline.embedded.warehouse")
-_DRAIN = 2
-_END = 4.5
-_SWEEP = 10.0
+_SYSTEM = ("/usr", "/lib", "/lib64", "/proc", "/sys", "/etc/ld.so.cache", "/etc/localtime")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 
-class _Server(uvicorn.Server):
-    """Says when it serves. Signals are ours: uvicorn's own way ends the process before the engine is closed."""
-
-    def __init__(self, app: ASGIApp, address: str) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                ws="none",
-                limit_concurrency=512,
-                timeout_keep_alive=30,
-                timeout_graceful_shutdown=_DRAIN,
-            )
-        )
-        self._address = address
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        print(f"THALWEG READY warehouse {self._address}", flush=True)  # noqa: T201 - a line the supervisor reads
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def end(self) -> None:
-        """Ends within `_END` seconds, if need be as a crash would: what was acknowledged is in the engine's files."""
-        self.should_exit = True
-        last_resort = threading.Timer(_END, os._exit, (0,))
-        last_resort.daemon = True
-        last_resort.start()
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Serves until SIGTERM or SIGINT; 0 after a clean end, 2 with a reason on stderr when it cannot start."""
+def main(arguments: Sequence[str]) -> None:
     options = _options(arguments)
-    lifeline.attach(os.environ)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    data_dir = options.data_dir.resolve()
+    temporary = data_dir / TEMPORARY / str(os.getpid())
     try:
-        settings = ServerSettings.from_environment(os.environ)
-        listener = _listen(options.host, options.port)
-        engine = Engine(options.data_dir.resolve(), settings.database, settings.limits)
-    except Misconfigured as error:
-        log.error("%s", error)
-        return 2
-    house = House(engine, Sessions(settings.limits.sessions), settings.limits)
-    door = Door(house, _users(settings))
-    address = f"http://{options.host}:{listener.getsockname()[1]}"
-    asyncio.run(_serve(_Server(application(door), address), listener, house.sessions))
-    return _end(door, house)
+        temporary.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"the warehouse cannot use {data_dir}: {error.strerror}")
+    environment = _without_secrets(os.environ) | {"TZ": "UTC", "TMPDIR": str(temporary)}
+    environment[CONFINED] = str(int(confine(rights(data_dir))))
+    server = ["-m", "pipeline.embedded.warehouse.server", "--data-dir", str(data_dir)]
+    where = ["--host", options.host, "--port", str(options.port)]
+    os.execve(sys.executable, [sys.executable, *server, *where], environment)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.embedded.warehouse", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pipeline.embedded.warehouse")
     parser.add_argument("--data-dir", type=Path, required=True, help="where the engine keeps its data")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8123)
     return parser.parse_args(arguments)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it each answer waits 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        raise Misconfigured(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
-    return listener
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment less its passwords, which wait in a pipe that the server inherits."""
+    reading, writing = os.pipe()
+    os.write(writing, json.dumps({name: environ[name] for name in SECRETS if name in environ}).encode())
+    os.close(writing)
+    os.set_inheritable(reading, True)
+    kept = {name: value for name, value in environ.items() if not _is_secret(name)}
+    return kept | {SECRETS_FD: str(reading)}
 
 
-def _users(settings: ServerSettings) -> Users:
-    accounts = {Account(settings.user, Role.OWNER): settings.password}
-    if settings.analyst_password:
-        accounts[Account("analyst", Role.ANALYST)] = settings.analyst_password
-    if not settings.password:
-        log.warning("no THALWEG_WAREHOUSE_PASSWORD is set: anyone on this machine may use the warehouse as its owner")
-    return Users(accounts)
+def _is_secret(name: str) -> bool:
+    """Ours, and what a supervisor's environment may hold for other parts."""
+    return name in SECRETS or any(word in name for word in ("PASSWORD", "SECRET", "TOKEN", "API_KEY"))
 
 
-async def _serve(server: _Server, listener: socket.socket, sessions: Sessions) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.end)
-    sweeper = asyncio.create_task(_sweep(sessions))
-    await server.serve([listener])
-    sweeper.cancel()
-
-
-async def _sweep(sessions: Sessions) -> None:
-    while True:
-        await asyncio.sleep(_SWEEP)
-        await asyncio.to_thread(sessions.end_expired)
-
-
-def _end(door: Door, house: House) -> int:
-    while not door.close():
-        time.sleep(0.05)
-    house.sessions.close()
-    house.engine.close()
-    return 0
+def rights(data_dir: Path) -> Rights:
+    """Python, its packages and this one can be read, the data directory written. What lies beside this package, a
+    development run's data among it, can be listed (imports look there) but not read."""
+    package = Path(__file__).resolve().parents[2]
+    imports = [Path(entry) for entry in sys.path if entry and Path(entry).resolve() != package.parent]
+    python = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve()]
+    return Rights(
+        read=[*map(Path, _SYSTEM), *python, *imports, package],
+        write=[data_dir, *map(Path, _DEVICES)],
+        list=[package.parent],
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import chdb
+
 from pipeline.embedded.warehouse.configuration import write_configuration
 from pipeline.embedded.warehouse.errors import from_engine, refusal
 from pipeline.embedded.warehouse.settings import Limits
 from pipeline.errors import Misconfigured
-
-# The engine takes its time zone from the environment, once, as it is loaded.
-os.environ["TZ"] = "UTC"
-
-import chdb
 
 
 @dataclass(frozen=True)

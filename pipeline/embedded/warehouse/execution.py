@@ -27,6 +27,11 @@ _STREAMED = words(
 )
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATIENCE = 1.0
+# Data in the format Values may be expressions. They are evaluated only where they have been checked like SQL.
+_LITERALS_ONLY = {
+    "input_format_values_interpret_expressions": "0",
+    "input_format_values_deduce_templates_of_expressions": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Order:
     data: Iterable[bytes] | None = None
     session: SessionUse | None = None
     tables: Sequence[ExternalTable] = ()
+    computes_values: bool = False
 
 
 @dataclass
@@ -195,9 +201,10 @@ class Execution:
 
     def _prepare(self, handle: Handle) -> Handle:
         """One request's settings; rights are given up last, since with `readonly` nothing more can be changed."""
+        handle.run(f"SET {', '.join(self._assignments())}")
         for table in self._order.tables:
             table.create(handle)
-        steps = [f"SET {', '.join(self._assignments())}", f"USE {_name(self._order.database)}"]
+        steps = [f"USE {_name(self._order.database)}"]
         if self._order.role is Role.ANALYST:
             steps += ["SET ROLE NONE", "SET readonly = 1"]
         elif self._order.read_only:
@@ -212,6 +219,8 @@ class Execution:
         if self._order.role is Role.ANALYST:
             settings |= self._analyst_bounds(settings)
         settings["log_comment"] = self._order.query_id
+        if not self._order.computes_values:
+            settings |= _LITERALS_ONLY
         for name, value in self._order.parameters.items():
             settings[f"param_{name}"] = value
         return [f"{_setting(name)} = {_literal(value)}" for name, value in settings.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.embedded.warehouse import refusals
 from pipeline.embedded.warehouse.compression import Encoder, decoded, encoder
@@ -59,9 +59,9 @@ class Job:
         refusals.check_parameters(statement, self._ask.parameters, self._account.role)
         statement = by_own_query_id(statement)
         self._check_method(statement)
-        self._execution = Execution(
-            self._house.engine, self._house.sessions, self._house.limits, self._order(statement, data)
-        )
+        checked, data = self._checked_values(statement, data)
+        order = replace(self._order(statement, data), computes_values=checked)
+        self._execution = Execution(self._house.engine, self._house.sessions, self._house.limits, order)
         first = self._execution.begin()
         self._body.clear()
         self._encoder = self._chosen_encoder()
@@ -127,6 +127,18 @@ class Job:
         if not whole:
             raise too_large
         return statement, iter(())
+
+    def _checked_values(self, statement: Statement, data: Iterator[bytes]) -> tuple[bool, Iterator[bytes]]:
+        """Rows of VALUES, checked as SQL where they are few enough; larger data may hold literals alone."""
+        if statement.form is not Form.INSERT_DATA or (statement.format or "").lower() != "values":
+            return False, data
+        head = bytearray()
+        for piece in data:
+            head += piece
+            if len(head) > self._house.limits.query:
+                return False, itertools.chain((bytes(head),), data)
+        refusals.check_values(bytes(head))
+        return True, iter((bytes(head),))
 
     def _decoded_body(self) -> Iterator[bytes]:
         pieces: Iterable[bytes] = self._body

@@ -64,3 +64,6 @@ REFUSED_VERBS = words(
     "ATTACH DETACH BACKUP RESTORE GRANT REVOKE EXECUTE COPY BEGIN COMMIT ROLLBACK MOVE WATCH PARALLEL"
 )
 ACCESS_ENTITIES = words("USER ROLE QUOTA ROW POLICY PROFILE MASKING COLLECTION WORKLOAD RESOURCE HANDLER")
+
+# Table functions whose first argument may be a structure, given as a string.
+STRUCTURED = words("format generaterandom input null values")

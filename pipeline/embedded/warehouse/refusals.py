@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from itertools import zip_longest
 
 from pipeline.embedded.warehouse.errors import WarehouseError, refusal
-from pipeline.embedded.warehouse.lexer import Kind, Token
+from pipeline.embedded.warehouse.lexer import Kind, Token, tokens
 from pipeline.embedded.warehouse.names import (
     ACCESS_ENTITIES,
     ALLOWED_ENGINES,
@@ -22,6 +22,7 @@ from pipeline.embedded.warehouse.names import (
     REFUSED_FUNCTIONS,
     REFUSED_SCALARS,
     REFUSED_VERBS,
+    STRUCTURED,
 )
 from pipeline.embedded.warehouse.statement import Form, Statement
 from pipeline.embedded.warehouse.users import Role
@@ -31,7 +32,10 @@ _REFUSED_SETTING = re.compile(
     r"(?:.*dialect|format_schema.*|output_format_schema|format_template_(?:row|resultset)"
     r"|input_format_record_errors_file_path|format_avro_schema_registry_url|rename_files_after_processing"
     r"|engine_file_.*|url_base|http_allow_.*|disk|storage_policy|user_files_path|allow_experimental_eval_.*"
-    r"|dynamic_disk_.*|into_outfile_.*|shadow_.*|log_comment)",
+    r"|dynamic_disk_.*|into_outfile_.*|shadow_.*|log_comment"
+    # Settings that hold SQL: expressions, structures, parts of a query.
+    r"|input_format_values_(?:interpret|deduce)_.*|additional_.*filter.*|parallel_replicas_custom_key.*"
+    r"|schema_inference_hints|select|filter|order|sort|implicit_.*|.*fuzzer.*|function_implementation)",
     re.IGNORECASE,
 )
 
@@ -69,6 +73,7 @@ def check(statement: Statement, role: Role) -> None:
         _check_outfile(token, following)
         if following is not None and following.is_sign("("):
             _check_function(token, role)
+            _check_structure(words, index)
         if statement.form is not Form.INSERT_DATA and not _is_qualified_or_alias(words, index):
             _check_name(token)
         if following is not None and following.is_sign("=") and _names_a_setting(words, index):
@@ -120,6 +125,56 @@ def _check_function(token: Token, role: Role) -> None:
         raise _denied(f"{token.text}() is not allowed here: it could reach files, other hosts or this process")
     if role is Role.ANALYST and name in _ANALYST_REFUSED and name not in _SCALAR_NAMESAKES:
         raise _denied(f"{token.text}() is not allowed to a read-only user")
+
+
+def _check_structure(words: tuple[Token, ...], index: int) -> None:
+    """Table functions take columns as a string, and a column may hold an expression (`a String ALIAS f(x)`): no token
+    of the statement. So that string must be written out, without expressions. format() evaluates all it is given."""
+    name = words[index].text.lower()
+    if name not in STRUCTURED:
+        return
+    first = words[index + 2] if index + 2 < len(words) else None
+    after = words[index + 3] if index + 3 < len(words) else None
+    if name == "format":
+        literal = first is not None and first.kind is Kind.STRING and not first.text.isidentifier()
+        if not literal:
+            raise _denied("the table function format() is not allowed here; format('{} {}', …) needs a literal pattern")
+    elif first is not None and first.kind is Kind.STRING:
+        if after is None or not (after.is_sign(",") or after.is_sign(")")) or not _is_plain_structure(first):
+            raise _denied(f"{name}() takes a literal structure without expressions: 'a Int8, b String'")
+    elif name != "values" and first is not None and not first.is_sign(")") and first.kind is not Kind.NUMBER:
+        raise _denied(f"{name}() takes a literal structure: 'a Int8, b String'")
+    elif name == "values" and _computes(words[index + 1 :]):
+        raise _denied("values() takes rows of literals, after a literal structure where it has one")
+
+
+def _is_plain_structure(structure: Token) -> bool:
+    return not any(
+        token.is_word("ALIAS", "DEFAULT", "MATERIALIZED", "EPHEMERAL", "TTL")
+        for token in tokens(structure.text.encode())
+    )
+
+
+def _computes(arguments: tuple[Token, ...]) -> bool:
+    """Whether the first of these arguments, in brackets, is more than literals."""
+    depth = 0
+    for token in arguments:
+        depth += token.is_sign("(") - token.is_sign(")")
+        if depth == 0 or (depth == 1 and token.is_sign(",")):
+            return False
+        if token.kind is Kind.WORD and not token.is_word("NULL", "TRUE", "FALSE"):
+            return True
+        if depth == 1 and token.kind is Kind.STRING:
+            return True
+        if token.kind is Kind.STRING and not _is_plain_structure(token):
+            return True
+    return False
+
+
+def check_values(data: bytes) -> None:
+    """The rows of an INSERT … VALUES, which may be expressions, under the rules for statements."""
+    words = tuple(tokens(data))
+    check(Statement(data, words, Form.READ), Role.OWNER)
 
 
 def _check_name(token: Token) -> None:

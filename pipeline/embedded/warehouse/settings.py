@@ -9,6 +9,12 @@ from pipeline.settings import Environment, between, setting
 
 MIB = 1 << 20
 
+SECRETS = ("THALWEG_WAREHOUSE_PASSWORD", "THALWEG_ANALYST_PASSWORD")
+# Between the two stages of the process: the pipe that holds the secrets, and whether Landlock holds.
+SECRETS_FD = "THALWEG_WAREHOUSE_SECRETS_FD"
+CONFINED = "THALWEG_WAREHOUSE_CONFINED"
+TEMPORARY = "tmp"
+
 
 @dataclass(frozen=True)
 class Limits:

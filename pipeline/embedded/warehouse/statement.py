@@ -81,11 +81,11 @@ def _insert_with_data(text: bytes, read: list[Token]) -> Statement | None:
     last = read[-1]
     if len(read) < 3 or any(token.is_word("SELECT", "WITH", "INFILE") for token in read):
         return None
-    if last.is_word("VALUES") and not _names_a_table(read[:-1]):
-        return Statement(text[: last.start].rstrip(), tuple(read[:-1]), Form.INSERT_DATA, "Values", data_start=last.end)
     if last.kind is Kind.WORD and read[-2].is_word("FORMAT") and not _names_a_table(read[:-2]):
         sql = text[: read[-2].start].rstrip()
         return Statement(sql, tuple(read[:-2]), Form.INSERT_DATA, last.text, data_start=_data_start(text, last.end))
+    if last.is_word("VALUES") and not _names_a_table(read[:-1]):
+        return Statement(text[: last.start].rstrip(), tuple(read[:-1]), Form.INSERT_DATA, "Values", data_start=last.end)
     return None
 
 

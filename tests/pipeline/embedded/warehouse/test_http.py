@@ -292,3 +292,34 @@ def test_an_external_tables_structure_is_no_way_around(warehouse: Warehouse, str
 def test_form_fields_may_hold_the_query(warehouse: Warehouse) -> None:
     answer = httpx.post(warehouse.url, files={"query": (None, "SELECT {n:Int8}"), "param_n": (None, "5")}, auth=OWNER)
     assert answer.text == "5\n"
+
+
+@pytest.mark.parametrize(
+    "values", ["(1, file('/etc/passwd'))", "(1, `fi\\x6ce`('/etc/passwd'))", "(1, arrayMap(file, ['x']))"]
+)
+def test_expressions_among_values_are_refused_like_any_sql(warehouse: Warehouse, table: str, values: str) -> None:
+    for announced in ("VALUES", "FORMAT Values\n", "FORMAT values\n"):
+        assert warehouse.ask(f"INSERT INTO {table} {announced} {values}").code == 497
+    assert warehouse.ask(f"SELECT count() FROM {table}").text == "0\n"
+
+
+def test_harmless_expressions_among_values_are_evaluated(warehouse: Warehouse, table: str) -> None:
+    assert warehouse.ask(f"INSERT INTO {table} VALUES (1 + 1, concat('file', '(', 'x')), (3, 'it''s')").status == 200
+    assert warehouse.ask(f"SELECT a, s FROM {table} ORDER BY a FORMAT TSVRaw").text == "2\tfile(x\n3\tit's\n"
+
+
+def test_values_too_long_to_be_checked_are_literals_only(warehouse: Warehouse, table: str) -> None:
+    rows = ", ".join(f"({number}, 'some text to make it long')" for number in range(60_000))
+    assert warehouse.ask(f"INSERT INTO {table} VALUES {rows}").status == 200
+    assert warehouse.ask(f"SELECT count() FROM {table}").text == "60000\n"
+    answer = warehouse.ask(f"INSERT INTO {table} VALUES {rows}, (1, file('/etc/passwd'))")
+    assert answer.code == 344
+    assert warehouse.ask(f"SELECT count() FROM {table} WHERE s LIKE '%root%'").text == "0\n"
+
+
+def test_external_values_are_literals_only(warehouse: Warehouse) -> None:
+    fields = {"query": "SELECT * FROM m", "m_format": "Values", "m_structure": "s String"}
+    bad = httpx.post(warehouse.url, params=fields, files={"m": ("x", b"(file('/etc/passwd'))")}, auth=ANALYST)
+    assert bad.headers["x-clickhouse-exception-code"] == "344"
+    good = httpx.post(warehouse.url, params=fields, files={"m": ("x", b"('a'), ('b')")}, auth=ANALYST)
+    assert good.text == "a\nb\n"

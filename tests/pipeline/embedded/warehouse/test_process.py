@@ -85,6 +85,15 @@ def _insert(warehouse: Warehouse, first: int, batches: int, rows: int) -> int:
     return batches
 
 
+def test_what_a_killed_process_left_in_its_temporary_directory_is_cleared(tmp_path: Path) -> None:
+    with running(tmp_path) as warehouse:
+        killed = warehouse.process.pid
+        assert warehouse.process.kill() == -signal.SIGKILL
+    assert (tmp_path / "tmp" / str(killed)).exists()
+    with running(tmp_path) as warehouse:
+        assert [path.name for path in (tmp_path / "tmp").iterdir()] == [str(warehouse.process.pid)]
+
+
 def test_a_second_process_on_the_same_directory_refuses(tmp_path: Path) -> None:
     with running(tmp_path):
         (port,) = free_ports(1)
