@@ -42,8 +42,9 @@ GROUPS: Sequence[tuple[str, typer.Typer]] = (
 HELP = """Thalweg: points in, clusters out, through Kafka, live and into ClickHouse.
 
 Start everything on this machine with **thalweg up**, see how it is with **thalweg status**, read
-what a part says with **thalweg logs api -f**. Every setting is a flag, or a variable of the environment
-named in the help of its command: **thalweg up --help**.
+what a part says with **thalweg logs api -f**. Watch it work with **thalweg demo**, send your own points with
+**thalweg produce points --stream s file.csv**, and see what comes of them with **thalweg tail clusters.updated.v1**.
+Every setting is a flag, or a variable of the environment named in the help of its command: **thalweg up --help**.
 """
 
 

@@ -13,6 +13,7 @@ from pipeline.errors import Unavailable
 SILENCE_SECONDS = 60.0
 """Heartbeats come every 15 s: longer silence is a dead connection."""
 MAX_ATTEMPTS = 5
+RETRY_MS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,9 @@ class ServerEvent:
 class Parser:
     """Takes lines without their ends. `last_id` and `retry_ms` are what the stream has said so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, retry_ms: int = RETRY_MS) -> None:
         self.last_id = ""
-        self.retry_ms = 2000
+        self.retry_ms = retry_ms
         self._type = ""
         self._data: list[str] = []
 
@@ -53,10 +54,12 @@ class Parser:
         self._type, self._data = "", []
 
 
-async def follow(client: httpx.AsyncClient, path: str, parameters: Mapping[str, str]) -> AsyncIterator[ServerEvent]:
-    """Events for ever, over as many connections as it takes. Raises Unavailable when several in a row fail, or when
-    the server says that it will not."""
-    parser = Parser()
+async def follow(
+    client: httpx.AsyncClient, path: str, parameters: Mapping[str, str], pause_ms: int = RETRY_MS
+) -> AsyncIterator[ServerEvent]:
+    """Events for ever, over as many connections as it takes, with a pause between two: `pause_ms` until the server
+    says another. Raises Unavailable when several in a row fail, or when the server says that it will not."""
+    parser = Parser(pause_ms)
     failures = 0
     while True:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": parser.last_id} if parser.last_id else {})
