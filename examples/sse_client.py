@@ -26,7 +26,8 @@ def credential() -> dict[str, str]:
 
 def events(lines: Iterator[str]) -> Iterator[tuple[str, str, str | None]]:
     """(type, data, id) of each event of a stream, as the HTML Standard (9.2, Server-sent events) parses it."""
-    kind, data, identity = "message", [], None
+    kind, identity = "message", None
+    data: list[str] = []
     for line in lines:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
