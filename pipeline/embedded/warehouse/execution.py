@@ -27,6 +27,7 @@ _STREAMED = words(
 )
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATIENCE = 1.0
+_PIECE = 1 << 20
 # Data in the format Values may be expressions. They are evaluated only where they have been checked like SQL.
 _LITERALS_ONLY = {
     "input_format_values_interpret_expressions": "0",
@@ -131,7 +132,7 @@ class Execution:
 
     def _insert(self, handle: Handle) -> bytes:
         statement = self._order.statement
-        data = self._order.data or ()
+        data = _gathered(self._order.data or ())
         done = handle.insert(statement.text, statement.format or "Values", data)
         self.summary.written_rows, self.summary.written_bytes = done.written_rows, done.written_bytes
         self.complete = True
@@ -201,15 +202,18 @@ class Execution:
 
     def _prepare(self, handle: Handle) -> Handle:
         """One request's settings; rights are given up last, since with `readonly` nothing more can be changed."""
-        handle.run(f"SET {', '.join(self._assignments())}")
+        steps = [f"SET {', '.join(self._assignments())}", f"USE {_name(self._order.database)}"]
+        if self._order.tables:
+            handle.run("; ".join(steps))
+            steps = []
         for table in self._order.tables:
             table.create(handle)
-        steps = [f"USE {_name(self._order.database)}"]
         if self._order.role is Role.ANALYST:
             steps += ["SET ROLE NONE", "SET readonly = 1"]
         elif self._order.read_only:
             steps.append("SET readonly = 2")
-        handle.run("; ".join(steps))
+        if steps:
+            handle.run("; ".join(steps))
         return handle
 
     def _assignments(self) -> list[str]:
@@ -232,6 +236,20 @@ class Execution:
             "max_memory_usage": str(limits.analyst_memory),
             "max_result_rows": _least(settings.get("max_result_rows"), limits.analyst_rows),
         }
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of at least `_PIECE`: each one that is given to the engine has its cost."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
 
 
 def _least(asked: str | None, bound: int) -> str:
