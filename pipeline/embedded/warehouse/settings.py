@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from pipeline.errors import Misconfigured
@@ -14,6 +15,11 @@ SECRETS = ("THALWEG_WAREHOUSE_PASSWORD", "THALWEG_ANALYST_PASSWORD")
 SECRETS_FD = "THALWEG_WAREHOUSE_SECRETS_FD"
 CONFINED = "THALWEG_WAREHOUSE_CONFINED"
 TEMPORARY = "tmp"
+
+
+def _engine_memory() -> int:
+    """4 GiB, on a small machine half of what it has."""
+    return min(4096 * MIB, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Limits:
     session_timeout_max: int = 3600
     first_answer: int = MIB
     result: int = 512 * MIB
-    memory: int = 4096 * MIB
+    memory: int = field(default_factory=_engine_memory)
     analyst_time: int = 60
     analyst_memory: int = 2048 * MIB
     analyst_rows: int = 10_000_000
