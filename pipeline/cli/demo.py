@@ -208,9 +208,13 @@ class Show:
             self._console.print(self._board.line(), soft_wrap=True, markup=False)
 
     async def _tell_lines(self) -> None:
+        told: tuple[int, str] | None = None
         while True:
             await asyncio.sleep(LINE_SECONDS)
-            self._console.print(self._board.line(), soft_wrap=True, markup=False)
+            news = self._board.processed, self._board.note
+            if news != told:
+                told = news
+                self._console.print(self._board.line(), soft_wrap=True, markup=False)
 
     def _sent(self, count: int) -> None:
         self._board.sent = count
