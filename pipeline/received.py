@@ -24,6 +24,12 @@ class Raw:
     headers: Mapping[str, bytes]
 
     @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        headers = sum(len(name) + len(value) for name, value in self.headers.items())
+        return len(self.key or b"") + len(self.value or b"") + headers
+
+    @property
     def request_id(self) -> str | None:
         value = self.headers.get(REQUEST_ID_HEADER)
         return None if value is None else value.decode("ascii", "replace")[:128]

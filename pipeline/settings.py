@@ -81,13 +81,18 @@ class WarehouseSettings:
     def from_environment(cls, environ: Environment) -> WarehouseSettings:
         """THALWEG_CLICKHOUSE_URL is http(s)://[user:password@]host[:port][/database]; user and password may
         instead stand in THALWEG_WAREHOUSE_USER and THALWEG_WAREHOUSE_PASSWORD. Raises Misconfigured."""
-        url = urlsplit(setting(environ, "THALWEG_CLICKHOUSE_URL", "http://127.0.0.1:8123", str))
+        form = "THALWEG_CLICKHOUSE_URL must be http(s)://[user:password@]host[:port][/database]"
+        try:
+            url = urlsplit(setting(environ, "THALWEG_CLICKHOUSE_URL", "http://127.0.0.1:8123", str))
+            port = url.port
+        except ValueError:
+            raise Misconfigured(form) from None  # not the cause itself: it may quote the password
         if url.scheme not in ("http", "https") or not url.hostname:
-            raise Misconfigured("THALWEG_CLICKHOUSE_URL must be http(s)://[user:password@]host[:port][/database]")
+            raise Misconfigured(form)
         secure = url.scheme == "https"
         return cls(
             host=url.hostname,
-            port=url.port or (8443 if secure else 8123),
+            port=port or (8443 if secure else 8123),
             secure=secure,
             user=unquote(url.username) if url.username else setting(environ, "THALWEG_WAREHOUSE_USER", cls.user, str),
             password=unquote(url.password)

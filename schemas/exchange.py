@@ -15,6 +15,8 @@ REQUEST_ID_HEADER = "thalweg-request-id"
 REPLY_PARTITION_HEADER = "thalweg-reply-partition"
 PART_HEADER = "thalweg-part"
 REPLAYED_FROM_HEADER = "thalweg-replayed-from"
+SOURCE_HEADER = "thalweg-source"
+"""On tombstones: the position of the record that caused it, which other records carry in their value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,6 +31,7 @@ from pipeline.received import Raw
 from pipeline.step import Step
 from schemas.codec import Codec
 from schemas.event import Event
+from schemas.position import Position
 from topologies.deliver import Deliver
 from topologies.intake import Placement, raw_of, take_in
 from topologies.runs import Run
@@ -216,9 +217,11 @@ class Checkpoint(Generic[E, S]):
 
     def _settle(self, partition: Partition[S], *, final: bool) -> None:
         for key in partition.dirty:
-            emissions = self._step.settle(partition.live[key].state, final=final)
+            live = partition.live[key]
+            emissions = self._step.settle(live.state, final=final)
             if emissions:
-                self._deliver.emit(emissions, partition.number, key.encode(), partition.flight)
+                source = Position(self._step.topic.name, partition.number, live.applied)
+                self._deliver.emit(emissions, source, key.encode(), partition.flight)
 
     def _is_due(self, partition: Partition[S]) -> bool:
         now = time.monotonic()

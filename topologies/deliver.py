@@ -5,20 +5,27 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pipeline.clock import Clock
 from pipeline.kafka.flight import Flight
-from pipeline.kafka.producer import Producer
+from pipeline.kafka.producer import MAX_RECORD, Producer
 from pipeline.outcome import Divert, Drop, Emission, Emit, Outcome, Refuse
 from pipeline.received import Raw
 from schemas.codec import Codec, schema_id_of
 from schemas.event import Event
-from schemas.exchange import REPLIES, Refused, Replied
+from schemas.exchange import REPLIES, SOURCE_HEADER, Refused, Replied
+from schemas.position import Position
 from schemas.topic import Topic
 
 log = logging.getLogger(__name__)
 
 MAX_ALOFT = 20_000
+MAX_ALOFT_BYTES = 64 * 1024 * 1024
+MAX_LETTER = MAX_RECORD - 1024 * 1024
+"""Bytes of a refused record that its dead letter can hold beside its own fields."""
+MAX_KEY = 1024
+"""Bytes of a dead letter's own key; the refused record's whole key stands in its value."""
 
 
 class Deliver:
@@ -33,7 +40,7 @@ class Deliver:
         match outcome:
             case Emit(emissions, answer):
                 self.counts["emitted"] += 1
-                self.emit(emissions, raw.position.partition, raw.key, flight)
+                self.emit(emissions, raw.position, raw.key, flight)
                 self._reply(raw, flight, answer=answer)
             case Drop(reason, answer):
                 self.counts[f"dropped:{reason}"] += 1
@@ -47,8 +54,9 @@ class Deliver:
                 headers = dict(raw.headers)
                 self._producer.launch(flight, elsewhere.name, raw.value, key=raw.key, headers=headers)
 
-    def emit(self, emissions: Sequence[Emission], partition: int, key: bytes | None, flight: Flight) -> None:
-        """Co-partitioned topics get the partition of their cause, so that order and state keep together."""
+    def emit(self, emissions: Sequence[Emission], source: Position, key: bytes | None, flight: Flight) -> None:
+        """Co-partitioned topics get the partition of their cause, so that order and state keep together. A tombstone
+        has no field for its cause, by which readers drop a repetition, so a header says it."""
         for emission in emissions:
             value = None if emission.event is None else self._codec.encode(emission.event)
             self._producer.launch(
@@ -56,31 +64,39 @@ class Deliver:
                 emission.topic.name,
                 value,
                 key=key if emission.key is None else emission.key,
-                partition=partition if emission.topic.partitions == 0 else None,
+                headers={SOURCE_HEADER: str(source).encode()} if emission.event is None else None,
+                partition=source.partition if emission.topic.partitions == 0 else None,
             )
 
     async def make_room(self, flight: Flight) -> None:
         """Waits for the broker when too much is under way."""
-        if self._producer.pending > MAX_ALOFT:
+        if self._producer.pending > MAX_ALOFT or self._producer.pending_bytes > MAX_ALOFT_BYTES:
             await flight.landed()
 
     def _dead_letter(self, refusal: Refuse, topic: Topic, raw: Raw, flight: Flight) -> None:
         place = raw.position
         log.warning("refused %s: %s: %s", place, refusal.reason, refusal.detail)
+        detail, kept = refusal.detail[:1000], raw
+        if raw.size > MAX_LETTER:
+            detail += (
+                f"; its {raw.size} bytes are too many for a dead letter: while {place.topic} keeps it, read {place}"
+            )
+            kept = replace(raw, key=None if raw.key is None else raw.key[:MAX_KEY], value=None, headers={})
         letter = Refused(
             topic=place.topic,
             source_partition=place.partition,
             source_offset=place.offset,
             reason=refusal.reason,
-            detail=refusal.detail[:1000],
+            detail=detail,
             schema_id=schema_id_of(raw.value) if refusal.schema_id is None else refusal.schema_id,
             request_id=raw.request_id,
             refused_at=self._clock(),
-            headers=dict(raw.headers),
-            key=raw.key,
-            value=raw.value,
+            headers=dict(kept.headers),
+            key=kept.key,
+            value=kept.value,
         )
-        self._producer.launch(flight, topic.refused, self._codec.encode(letter), key=raw.key, partition=place.partition)
+        key = None if raw.key is None else raw.key[:MAX_KEY]
+        self._producer.launch(flight, topic.refused, self._codec.encode(letter), key=key, partition=place.partition)
 
     def _reply(self, raw: Raw, flight: Flight, *, answer: Event | None = None, refusal: Refuse | None = None) -> None:
         request_id, partition = raw.request_id, raw.reply_partition

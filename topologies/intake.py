@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from aiokafka.partitioner import murmur2
 
+from pipeline.kafka.producer import MAX_RECORD
 from pipeline.outcome import Refuse
 from pipeline.received import Raw, Received
 from schemas.codec import Codec, Undecodable
@@ -14,6 +15,11 @@ from schemas.event import Event
 from schemas.position import Position
 
 E = TypeVar("E", bound=Event)
+
+
+MAX_VALUE = MAX_RECORD // 2
+"""Bytes of a value before compression, which the broker's limit does not see: a step's outputs, which may hold all of
+its input, must fit into records themselves."""
 
 
 def raw_of(record: Any) -> Raw:
@@ -27,6 +33,10 @@ def take_in(raw: Raw, codec: Codec, kind: type[E]) -> Received[E] | Refuse:
     """The record decoded, or why it cannot be."""
     if raw.value is None:
         return Refuse("value_missing", "a record without a value; this topic is not compacted")
+    if len(raw.value) > MAX_VALUE:
+        return Refuse(
+            "value_too_large", f"a value has at most {MAX_VALUE} bytes, not {len(raw.value)}: send it in parts"
+        )
     try:
         return Received(codec.decode(raw.value, kind), raw)
     except Undecodable as error:

@@ -40,14 +40,17 @@ class Decoder:
         watch = self._watches[record.topic]
         key = (record.topic, record.partition, record.key)
         if record.value is None:
-            self._repeats.forget(key)
+            source = record.source
+            if source is None:
+                self._repeats.forget(key)
+            elif not self._repeats.is_new(key, (source.partition, source.offset)):
+                return Told(watch.kind, ())
             if watch.gone is None or record.key is None:
                 return Told(watch.kind, ())
             return Told(watch.kind, watch.gone(record.key.decode("utf-8", "replace"), record.timestamp * 1000))
         try:
             event = self._codec.decode(record.value, watch.record)
-            source = watch.source(event)
-            messages = watch.messages(event) if self._repeats.is_new(key, source) else ()
+            messages = watch.messages(event) if self._repeats.is_new(key, watch.source(event)) else ()
         except Undecodable as error:
             self.unreadable += 1
             log.warning("live: %s is unreadable: %s", record.position, error)

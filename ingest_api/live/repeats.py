@@ -39,7 +39,8 @@ class Repeats:
         return True
 
     def forget(self, key: Key) -> None:
-        """After a tombstone, whose repetition cannot be told from a second one, what followed it must be told again."""
+        """After a tombstone that does not name its source: its repetition cannot be told from a second one, so what
+        followed it must be told again."""
         self._told.pop(key, None)
 
     def all(self) -> Mapping[Key, Source]:

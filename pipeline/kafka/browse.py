@@ -11,7 +11,7 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline.errors import LogUnavailable
-from pipeline.kafka.record import Record, record_of
+from pipeline.kafka.record import END_OF_PARTITION, Record, record_of
 from pipeline.kafka.tail import Watermarks, watermarks
 from pipeline.settings import KafkaSettings
 from schemas.position import Position
@@ -70,6 +70,7 @@ def _consumer(settings: KafkaSettings, group: str = "thalweg-browse") -> Consume
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
+            "queued.max.messages.kbytes": 16 * 1024,
             "allow.auto.create.topics": False,
         },
         logger=log,
@@ -87,19 +88,21 @@ def _marks(consumer: Consumer, topic: str) -> dict[int, Watermarks]:
 
 
 def _until(consumer: Consumer, left: dict[int, int], patience: float = 30.0) -> Iterator[Record]:
-    deadline = time.monotonic() + patience
+    progressed = time.monotonic()
     while left:
         message = consumer.poll(1.0)
-        if message is None:
-            if time.monotonic() > deadline:
+        error = None if message is None else message.error()
+        if message is None or (error is not None and error.code() != END_OF_PARTITION):
+            if error is not None:
+                log.warning("reading the log: %s", error.str())
+            if time.monotonic() - progressed > patience:
                 raise LogUnavailable(f"Kafka gave nothing for {patience:.0f} s")
             continue
-        deadline = time.monotonic() + patience
-        partition = cast(int, message.partition())
-        # An end-of-partition event carries the next offset: the records before it may be compacted away.
-        offset = cast(int, message.offset())
-        reached = offset + (0 if message.error() else 1)
-        if message.error() is None and partition in left and offset < left[partition]:
-            yield record_of(message)
-        if partition in left and reached >= left[partition]:
+        partition, record = cast(int, message.partition()), None if error is not None else record_of(message)
+        if record is not None and record.offset < left.get(partition, 0):
+            yield record
+        # The end of a partition may come before the mark: the last offsets may hold no record that can be read.
+        if partition in left and (record is None or record.offset + 1 >= left[partition]):
             del left[partition]
+            consumer.pause([TopicPartition(cast(str, message.topic()), partition)])
+        progressed = time.monotonic()

@@ -29,8 +29,7 @@ class Flight:
 
     def recall(self) -> None:
         """The record launched last was not taken: it is not waited for."""
-        with self._lock:
-            self._aloft -= 1
+        self._land(None)
 
     async def landed(self) -> None:
         """Raises LogUnavailable when a record could not be made durable."""
@@ -39,15 +38,17 @@ class Flight:
                 self._waiter = self._loop.create_future()
             waiter = self._waiter if self._aloft else None
         if waiter is not None:
-            await waiter
+            await asyncio.shield(waiter)  # shared: one who gives up waiting must not cancel it for the others
         if self._failure is not None:
             raise LogUnavailable(f"Kafka did not confirm an outbound record: {self._failure}")
 
     def _report(self, error: KafkaError | None, message: Message) -> None:
+        self._land(None if error is None else f"{message.topic()}: {error.str()}")
+
+    def _land(self, failure: str | None) -> None:
         with self._lock:
             self._aloft -= 1
-            if error is not None and self._failure is None:
-                self._failure = f"{message.topic()}: {error.str()}"
+            self._failure = self._failure or failure
             waiter = self._waiter if not self._aloft else None
             if waiter is not None:
                 self._waiter = None

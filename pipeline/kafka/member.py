@@ -69,7 +69,8 @@ class Member:
 
     def read(self, timeout: float, limit: int) -> list[Record]:
         """The next records, at most `limit`; each partition's in order. Returns within about `timeout` seconds with
-        what there is. Raises Broken when the group has another process of this name, or the client is beyond use."""
+        what there is. Raises Broken when the group has another process of this name, or the client is beyond use, and
+        LogUnavailable when Kafka does not let this process read."""
         first = self._consumer.poll(timeout)
         if first is None:
             return []

@@ -12,7 +12,7 @@ from typing import cast
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Librdkafka
 
-from pipeline.errors import LogUnavailable, Overloaded
+from pipeline.errors import Broken, Failure, LogUnavailable, Overloaded
 from pipeline.kafka.flight import Flight
 from pipeline.settings import KafkaSettings
 from schemas.position import Position
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 # Kafka's own default partitioner for Java is murmur2; librdkafka's is not, so it is named wherever we produce.
 PARTITIONER = "murmur2_random"
+MAX_RECORD = 8 * 1024 * 1024
+"""Bytes of a record with its key and headers, before compression; topics take as much (`schemas.topic`)."""
+_FAREWELL = 1.0
 Report = Callable[[KafkaError | None, Message], None]
 
 
@@ -28,7 +31,8 @@ class Producer:
     """An idempotent producer for one event loop.
 
     Bounded: at most `max_pending` records or `max_bytes` wait for the broker; one more raises Overloaded.
-    A record not durable within `timeout` seconds fails with LogUnavailable: it may or may not be in the log.
+    A record not durable within `timeout` seconds fails with LogUnavailable: it may or may not be in the log. One larger
+    than `MAX_RECORD` raises Broken: whoever makes records bounds them.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class Producer:
                 "partitioner": PARTITIONER,
                 "linger.ms": linger_ms,
                 "compression.type": "lz4",
-                "message.max.bytes": 8 * 1024 * 1024,
+                "message.max.bytes": MAX_RECORD,
                 "delivery.timeout.ms": int(timeout * 1000),
                 "queue.buffering.max.messages": max_pending,
                 "queue.buffering.max.kbytes": max_bytes // 1024,
@@ -59,6 +63,9 @@ class Producer:
         )
         self._loop = asyncio.get_running_loop()
         self._done: deque[tuple[asyncio.Future[Position], KafkaError | None, Position]] = deque()
+        # Each is written by one thread alone, so that their difference needs no lock.
+        self._taken_bytes = self._reported_bytes = 0
+        self._closing = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._poll, name=f"{client_id}-poll", daemon=True)
         self._thread.start()
@@ -72,7 +79,8 @@ class Producer:
         headers: Mapping[str, bytes] | None = None,
         partition: int | None = None,
     ) -> asyncio.Future[Position]:
-        """Queues the record; awaiting the future waits for its durability. Raises Overloaded at once."""
+        """Queues the record; awaiting the future waits for its durability. Who does not await it is told of nothing.
+        Raises Overloaded at once, and LogUnavailable once closed."""
         future: asyncio.Future[Position] = self._loop.create_future()
 
         def delivered(error: KafkaError | None, message: Message) -> None:
@@ -92,17 +100,22 @@ class Producer:
         headers: Mapping[str, bytes] | None = None,
         partition: int | None = None,
     ) -> None:
-        """Queues the record as one of a flight. Raises Overloaded at once."""
+        """Queues the record as one of a flight. Raises Overloaded at once, and LogUnavailable once closed."""
         delivered = flight.launch()
         try:
             self._produce(topic, value, key, headers, partition, delivered)
-        except (Overloaded, LogUnavailable):
+        except Failure:
             flight.recall()
             raise
 
     async def close(self, timeout: float = 5.0) -> int:
-        """Waits up to `timeout` seconds for what is queued. Returns how many records were left undelivered."""
+        """Waits up to `timeout` seconds for what is queued, and gives up the rest: whoever awaits it gets
+        LogUnavailable. Returns how many records were given up."""
+        self._closing = True
         left: int = await asyncio.to_thread(self._client.flush, timeout)
+        if left:
+            self._client.purge()
+            await asyncio.to_thread(self._client.flush, _FAREWELL)
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
         self._resolve()
@@ -113,6 +126,11 @@ class Producer:
         """Records not yet acknowledged by the broker."""
         return len(self._client)
 
+    @property
+    def pending_bytes(self) -> int:
+        """The size of their values."""
+        return self._taken_bytes - self._reported_bytes
+
     def _produce(
         self,
         topic: str,
@@ -122,6 +140,13 @@ class Producer:
         partition: int | None,
         delivered: Report,
     ) -> None:
+        if self._closing:
+            raise LogUnavailable("the producer is closed: this process is about to end")
+
+        def reported(error: KafkaError | None, message: Message) -> None:
+            self._reported_bytes += len(message)
+            delivered(error, message)
+
         try:
             self._client.produce(
                 topic,
@@ -129,11 +154,14 @@ class Producer:
                 key=key,
                 headers=list(headers.items()) if headers else None,
                 partition=-1 if partition is None else partition,
-                on_delivery=delivered,
+                on_delivery=reported,
             )
+            self._taken_bytes += len(value or b"")
         except BufferError as error:
             raise Overloaded("the queue to Kafka is full: the broker takes records slower than they come") from error
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                raise Broken(f"a record for {topic} is larger than {MAX_RECORD} bytes") from error
             raise LogUnavailable(f"Kafka does not take the record: {error.args[0].str()}") from error
 
     def _poll(self) -> None:
@@ -155,3 +183,4 @@ class Producer:
                 future.set_result(position)
             else:
                 future.set_exception(LogUnavailable(f"Kafka did not confirm the record: {error.str()}"))
+                future.exception()  # asyncio complains of an error nobody asked for; here that is the sender's choice

@@ -31,6 +31,18 @@ CHANGELOG_SETTINGS = {
     "max.message.bytes": str(8 * MIB),
 }
 
+# Asking again would not help: THALWEG_REPLICATION, the broker's policies or its ACLs must change.
+_REFUSALS = frozenset(
+    {
+        KafkaError.INVALID_REPLICATION_FACTOR,
+        KafkaError.INVALID_PARTITIONS,
+        KafkaError.INVALID_CONFIG,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Existing:
@@ -45,7 +57,7 @@ def provision(settings: KafkaSettings, topics: Iterable[Topic] = TOPICS, timeout
     """Creates what is missing and returns its names. Safe to run twice, and by two at a time.
 
     Raises LogUnavailable when the broker does not answer, Misconfigured when a topic has other partitions than
-    declared: keys and state would no longer meet.
+    declared, for keys and state would no longer meet, or when the broker refuses to make one as it is set.
     """
     admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000}, logger=log)
     wanted = list(_wanted(settings, topics))
@@ -92,8 +104,11 @@ def _created(name: str, future: Future[None]) -> None:
     try:
         future.result()
     except KafkaException as error:
-        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise LogUnavailable(f"topic {name} could not be created: {error.args[0].str()}") from error
+        code, said = error.args[0].code(), error.args[0].str()
+        if code in _REFUSALS:
+            raise Misconfigured(f"the broker refuses to make topic {name}: {said}") from error
+        if code != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise LogUnavailable(f"topic {name} could not be created: {said}") from error
 
 
 def _await_topics(settings: KafkaSettings, names: set[str], timeout: float) -> None:

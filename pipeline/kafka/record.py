@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from confluent_kafka import Message
+from confluent_kafka import KafkaError, Message
 
+from schemas.exchange import SOURCE_HEADER
 from schemas.position import Position
+
+END_OF_PARTITION = KafkaError._PARTITION_EOF  # noqa: SLF001  (the client's name for its own, public, event code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,14 @@ class Record:
     @property
     def position(self) -> Position:
         return Position(self.topic, self.partition, self.offset)
+
+    @property
+    def source(self) -> Position | None:
+        """Of a tombstone, the position of the record that caused it; None where its writer did not say."""
+        try:
+            return Position.parse(self.headers.get(SOURCE_HEADER, b"").decode("ascii", "replace"))
+        except ValueError:
+            return None
 
 
 def record_of(message: Message) -> Record:

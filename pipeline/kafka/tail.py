@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from pipeline.errors import LogUnavailable
-from pipeline.kafka.record import Record, record_of
+from pipeline.kafka.record import END_OF_PARTITION, Record, record_of
 from pipeline.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ class Tail:
     """Calls `deliver` in the loop with each run of records, in order within a partition.
 
     The reading thread waits while `deliver`'s last four runs are unhandled, so a slow loop is never flooded.
-    `moved` is called, before anything is read, where retention has removed records that were asked for or the topic
-    was made anew: (topic, partition, wanted, got).
+    `moved` is called in the loop, before anything is read, where retention has removed records that were asked for or
+    the topic was made anew: (topic, partition, wanted, got).
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Tail:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
-            "enable.partition.eof": False,
+            "enable.partition.eof": True,
             "fetch.min.bytes": 1,
             "fetch.error.backoff.ms": 100,
             "queued.max.messages.kbytes": 32 * 1024,
@@ -74,7 +74,10 @@ class Tail:
         """Returns once every start is a settled offset: a record produced after this is delivered.
         Raises LogUnavailable."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._assign, dict(starts))
+        moves = await asyncio.to_thread(self._assign, dict(starts))
+        if self._moved is not None:
+            for move in moves:
+                self._moved(*move)
         self._check_caught_up()
         self._thread = threading.Thread(target=self._read, name="tail", daemon=True)
         self._thread.start()
@@ -99,19 +102,20 @@ class Tail:
             self._opened = Consumer(self._configuration, logger=log)
         return self._opened
 
-    def _assign(self, starts: dict[tuple[str, int], int]) -> None:
-        assignment = []
+    def _assign(self, starts: dict[tuple[str, int], int]) -> list[tuple[str, int, int, int]]:
+        """Returns the starts that could not be had: (topic, partition, wanted, got)."""
+        assignment, moves = [], []
         for (topic, partition), start in starts.items():
             marks = watermarks(self._consumer, topic, partition)
-            begin = {BEGINNING: marks.low, END: marks.high}.get(start, start)
-            if begin < marks.low or begin > marks.high:
-                if self._moved is not None:
-                    self._moved(topic, partition, begin, marks.low if begin < marks.low else marks.high)
-                begin = marks.low if begin < marks.low else marks.high
+            wanted = {BEGINNING: marks.low, END: marks.high}.get(start, start)
+            begin = min(max(wanted, marks.low), marks.high)
+            if begin != wanted:
+                moves.append((topic, partition, wanted, begin))
             self._next[topic, partition] = begin
             self._goal[topic, partition] = marks.high
             assignment.append(TopicPartition(topic, partition, begin))
         self._consumer.assign(assignment)
+        return moves
 
     def _read(self) -> None:
         while not self._stopping.is_set():
@@ -119,25 +123,30 @@ class Tail:
             first = self._consumer.poll(0.2)
             if first is None:
                 continue
-            messages = [first, *self._consumer.consume(self._run - 1, 0)]
-            records = []
-            for message in messages:
+            records: list[Record] = []
+            ends: dict[tuple[str, int], int] = {}
+            for message in (first, *self._consumer.consume(self._run - 1, 0)):
                 error = message.error()
                 if error is None:
                     records.append(record_of(message))
+                elif error.code() == END_OF_PARTITION:
+                    ends |= _end(message)
                 else:
                     log.warning("tail: %s", error.str())
-            if records:
+            # The end of a partition is news only to one who waits for it, and where no record told of it.
+            if records or (ends and not self.caught_up.is_set()):
                 self._room.acquire()
-                self._loop.call_soon_threadsafe(self._hand_over, records)
+                self._loop.call_soon_threadsafe(self._hand_over, records, ends)
 
-    def _hand_over(self, records: list[Record]) -> None:
+    def _hand_over(self, records: list[Record], ends: Mapping[tuple[str, int], int]) -> None:
         try:
             if self._stopping.is_set():
                 return
             for record in records:
                 self._next[record.topic, record.partition] = record.offset + 1
-            self._deliver(records)
+            if records:
+                self._deliver(records)
+            self._pass(ends)
             self._check_caught_up()
         except Exception:
             log.exception("tail: a run could not be delivered")
@@ -145,9 +154,20 @@ class Tail:
         finally:
             self._room.release()
 
+    def _pass(self, ends: Mapping[tuple[str, int], int]) -> None:
+        """The last offsets of a partition may hold no record: a transaction's marker, or what compaction took."""
+        for place, end in ends.items():
+            self._next[place] = max(self._next[place], end)
+
     def _check_caught_up(self) -> None:
         if not self.caught_up.is_set() and all(self._next[place] >= goal for place, goal in self._goal.items()):
             self.caught_up.set()
+
+
+def _end(message: Message) -> dict[tuple[str, int], int]:
+    """What an end-of-partition event says: the offset the next record will have."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    return {} if topic is None or partition is None or offset is None else {(topic, partition): offset}
 
 
 def watermarks(consumer: Consumer, topic: str, partition: int, timeout: float = 10.0) -> Watermarks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -12,15 +13,23 @@ from pipeline.kafka.tail import BEGINNING, Tail
 from pipeline.settings import KafkaSettings
 from schemas.codec import Codec, Undecodable
 from schemas.event import Event
+from schemas.position import Position
 from schemas.topic import Topic
 
 E = TypeVar("E", bound=Event)
 log = logging.getLogger(__name__)
 
+GRAVES = 10_000
+
 
 class View(Generic[E]):
-    """`entries` is complete once `ready`. A record older than the one held, by `order`, is passed over: a crashed
-    writer may repeat itself. An unreadable record is counted in `unreadable` and leaves the entry as it was."""
+    """`entries` is complete once `ready`. An unreadable record is counted in `unreadable` and leaves the entry as it
+    was.
+
+    `order` gives the offset of the record that caused an entry. What is older than what is held of its key is passed
+    over, for a crashed writer may repeat itself: so is a tombstone that names its source, and what such a tombstone
+    has already covered, as far as the last `GRAVES` deleted keys.
+    """
 
     def __init__(
         self,
@@ -35,6 +44,7 @@ class View(Generic[E]):
         self._topic, self._record, self._codec, self._order = topic, record, codec, order
         self._tail = Tail(settings, client_id, self._take)
         self._entries: dict[str, E] = {}
+        self._graves: OrderedDict[str, int] = OrderedDict()
         self._changed = asyncio.Event()
         self._watchers: list[Callable[[str, E | None], None]] = []
         self.unreadable = 0
@@ -78,8 +88,7 @@ class View(Generic[E]):
     def _apply(self, record: Record) -> None:
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
-            if self._entries.pop(key, None) is not None:
-                self._tell(key, None)
+            self._bury(key, record.source)
             return
         try:
             entry = self._codec.decode(record.value, self._record)
@@ -88,10 +97,24 @@ class View(Generic[E]):
             log.warning("view: %s is unreadable: %s", record.position, error)
             return
         held = self._entries.get(key)
-        if held is not None and self._order is not None and self._order(entry) < self._order(held):
-            return
+        if self._order is not None:
+            order = self._order(entry)
+            if order <= self._graves.get(key, -1) or (held is not None and order < self._order(held)):
+                return
+        self._graves.pop(key, None)
         self._entries[key] = entry
         self._tell(key, entry)
+
+    def _bury(self, key: str, source: Position | None) -> None:
+        held = self._entries.get(key)
+        if self._order is not None and source is not None:
+            if held is not None and source.offset < self._order(held):
+                return
+            self._graves[key] = max(source.offset, self._graves.pop(key, -1))
+            if len(self._graves) > GRAVES:
+                self._graves.popitem(last=False)
+        if self._entries.pop(key, None) is not None:
+            self._tell(key, None)
 
     def _tell(self, key: str, entry: E | None) -> None:
         for watcher in self._watchers:

@@ -41,6 +41,10 @@ class MemoryLog:
     def pending(self) -> int:
         return len(self._aloft)
 
+    @property
+    def pending_bytes(self) -> int:
+        return 0
+
     def launch(
         self,
         flight: Flight,

@@ -18,6 +18,8 @@ from schemas.clustering.topics import CLUSTERS
 from schemas.codec import Codec, Undecodable
 
 _NOBODY = WorkerFigures("", 0, 0, 0, 0, None, None, None, None, None, None)
+UNKNOWN = -1
+"""The source offset of a deletion that names none: whatever follows is beyond it."""
 _KINDS: dict[str, pa.DataType] = {
     "cluster_id": pa.int32(),
     "size": pa.int64(),
@@ -56,9 +58,9 @@ _WORKER: dict[str, tuple[str, pa.DataType]] = {
 
 
 class StreamsAssembler:
-    """See Assembler. An update is a repetition, or older than what is stored, when its source offset is not beyond
-    that of its stream's last row. A tombstone names no source: one that follows another is dropped, and after one
-    everything is new, for what was told before a repeated deletion is told again by whoever repeats it."""
+    """See Assembler. An update or a tombstone is a repetition, or older than what is stored, when its source offset is
+    not beyond that of its stream's last row. Of tombstones that name no source, one that follows another is dropped,
+    and after one everything is new."""
 
     def __init__(self, codec: Codec, last: dict[str, LastUpdate]) -> None:
         self._codec, self._last = codec, last
@@ -69,15 +71,13 @@ class StreamsAssembler:
     def add(self, record: Record) -> bool:
         update = None if record.value is None else decoded(self._codec, record)
         stream = _stream(record, update)
+        source = _source_offset(record, update)
         last = self._last.get(stream)
-        if update is None:
-            if last is None or last.deleted:
-                return False
-            self._last[stream] = LastUpdate(last.source_offset, deleted=True)
-        else:
-            if last is not None and not last.deleted and update.source_offset <= last.source_offset:
-                return False
-            self._last[stream] = LastUpdate(update.source_offset, deleted=False)
+        if update is None and (last is None or (source == UNKNOWN and last.deleted)):
+            return False
+        if last is not None and source != UNKNOWN and source <= last.source_offset:
+            return False
+        self._last[stream] = LastUpdate(source, deleted=update is None)
         self._records.append(record)
         self._updates.append(update)
         self.rows += 1
@@ -108,12 +108,18 @@ def _stream(record: Record, update: ClustersUpdated | None) -> str:
     return (record.key or b"").decode("utf-8", "replace") if update is None else update.stream
 
 
+def _source_offset(record: Record, update: ClustersUpdated | None) -> int:
+    if update is not None:
+        return update.source_offset
+    return UNKNOWN if record.source is None else record.source.offset
+
+
 def _deletion(record: Record) -> ClustersUpdated:
     at = max(record.timestamp, 0) * 1000
     return ClustersUpdated(
         stream=_stream(record, None),
         source_partition=record.partition,
-        source_offset=0,
+        source_offset=_source_offset(record, None),
         updated_at=at,
         created_at=at,
         algorithm="",
