@@ -41,9 +41,11 @@ class ClusteringDoor:
         """Its parts are stopped by the wiring."""
 
     def _heed(self, inquiry: Inquiry, reply: Replied) -> None:
+        """Not of a deletion, after which nothing comes; nor of a refusal that begins no stream."""
         context = inquiry.context
-        stays = isinstance(context, Work) or (isinstance(context, Order) and context.action is Action.RESET)
-        if isinstance(context, Work | Order) and stays and reply.reason is None:
+        if isinstance(context, Order) and context.action is Action.DELETE:
+            return
+        if isinstance(context, Work | Order) and (reply.reason is None or context.stream in self.streams.entries):
             self.streams.heed(context.stream, reply.source_offset)
 
 
