@@ -50,7 +50,7 @@ def declare(settings: StackSettings) -> list[Part]:
         *([] if settings.clickhouse_url else [_warehouse(settings)]),
         Part("topics", _ours("pipeline.cli", "topics", "create"), tier=1, grace_s=0.5, after=["broker"], one_shot=True),
         Part("tables", _ours("pipeline.warehouse", "migrate"), tier=1, grace_s=0.5, after=["warehouse"], one_shot=True),
-        Part("archive", _ours("pipeline.warehouse.archive"), tier=2, grace_s=3.5, after=["topics", "tables"]),
+        _archive(),
         *(_worker(ordinal) for ordinal in range(settings.workers)),
         _api(settings),
     ]
@@ -85,6 +85,18 @@ def environment(settings: StackSettings, secrets: Secrets, environ: Environment)
         "PYTHONUNBUFFERED": "1",
     }
     return {**made, **environ, **told}
+
+
+def _archive() -> Part:
+    # A name of its own makes the membership static: after a crash it takes its partitions back at once.
+    return Part(
+        "archive",
+        _ours("pipeline.warehouse.archive"),
+        tier=2,
+        grace_s=3.5,
+        after=["topics", "tables"],
+        environment={"THALWEG_ARCHIVE_INSTANCE": "archive-0"},
+    )
 
 
 def _broker(settings: StackSettings) -> Part:
