@@ -74,6 +74,7 @@ def server_for(app: FastAPI, settings: ApiSettings, drain: Callable[[], Awaitabl
             http=BoundedHttp,
             ws="websockets-sansio",
             ws_max_size=WS_MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # it would cost each delivery more than the frame itself
             lifespan="off",
             log_config=None,
             access_log=False,

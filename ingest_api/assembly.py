@@ -19,6 +19,7 @@ from ingest_api.vitality import probes
 from ingest_api.wiring import Wiring, wire
 from pipeline.errors import LogUnavailable, Misconfigured
 from pipeline.kafka.provision import existing
+from pipeline.kafka.registry import schemas
 from pipeline.settings import Environment, KafkaSettings, WarehouseSettings
 from pipeline.warehouse.reader import Reader
 from schemas.catalogue import TOPICS
@@ -94,7 +95,7 @@ class Assembled:
 
 def assemble(settings: DoorSettings) -> Assembled:
     """Inside the loop that will serve. Nothing is connected before the wiring's parts are started."""
-    codec, ordinal = Codec(), settings.api.ordinal
+    codec, ordinal = Codec(schemas(settings.kafka.registry_url)), settings.api.ordinal
     reader = Reader(settings.warehouse)
     bare = wire(settings.api)
     clock = bare.clock

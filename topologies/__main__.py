@@ -28,10 +28,10 @@ def main() -> None:
     try:
         check_faust()
         settings = WorkerSettings.from_environment(os.environ, arguments.ordinal)
+        settings.faust_dir.mkdir(parents=True, exist_ok=True)
+        app = create_app(settings)
     except Failure as failure:
         sys.exit(f"thalweg worker: {failure}")
-    settings.faust_dir.mkdir(parents=True, exist_ok=True)
-    app = create_app(settings)
 
     async def announce() -> None:
         await until_ready(app)

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from pipeline.clock import Clock, now
 from pipeline.kafka.producer import Producer
+from pipeline.kafka.registry import schemas
 from schemas.codec import Codec
 from topologies.deliver import Deliver
 from topologies.intake import Placement
@@ -33,12 +34,15 @@ class Site:
     settings: WorkerSettings
     clock: Clock = now
     die: Callable[[str], NoReturn] = die
-    codec: Codec = field(default_factory=Codec)
+    codec: Codec = field(init=False)
     topics: list[str] = field(default_factory=list)
     """Topics the attached streets read in runs."""
     flushes: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """What each street does before its partitions are given away."""
     _producer: Producer | None = None
+
+    def __post_init__(self) -> None:
+        self.codec = Codec(schemas(self.settings.kafka.registry_url))
 
     @property
     def placement(self) -> Placement:

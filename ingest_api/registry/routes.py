@@ -31,7 +31,7 @@ from schemas.registry import Registry, Schema
 
 __all__ = ["ENVELOPE", "router"]
 
-COMPATIBILITY = "BACKWARD_TRANSITIVE"
+COMPATIBILITY = "FULL_TRANSITIVE"
 """What is held for every subject: the newest schema reads what any older one wrote."""
 
 

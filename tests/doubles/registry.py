@@ -35,7 +35,7 @@ class RegistryDouble:
         for pattern, act in (
             (r"/schemas/ids/(\d+)", self._schema),
             (r"/subjects/([^/]+)/versions/(\d+)", self._version),
-            (r"/subjects/([^/]+)/versions", self._register),
+            (r"/subjects/([^/]+)/versions", self._versions),
             (r"/mode/([^/]+)", self._mode),
         ):
             match = re.fullmatch(pattern, path)
@@ -55,6 +55,13 @@ class RegistryDouble:
             return 404, {"error_code": 40402, "message": f"Version {version} not found."}
         held = self.subjects[subject][int(version)]
         return 200, {"subject": subject, "version": int(version), "id": held, "schema": self.schemas[held]}
+
+    def _versions(self, method: str, query: str, body: Any, subject: str) -> Answer:
+        if method != "GET":
+            return self._register(method, query, body, subject)
+        if subject not in self.subjects:
+            return 404, {"error_code": 40401, "message": f"Subject '{subject}' not found."}
+        return 200, sorted(self.subjects[subject])
 
     def _register(self, method: str, query: str, body: Any, subject: str) -> Answer:
         if self.fails_at == subject:

@@ -11,6 +11,7 @@ import time
 
 from pipeline import lifeline
 from pipeline.errors import Failure, Unavailable
+from pipeline.kafka.registry import schemas
 from pipeline.settings import KafkaSettings, WarehouseSettings
 from pipeline.warehouse.archive.archive import Archive
 from pipeline.warehouse.archive.patience import Patience
@@ -45,7 +46,8 @@ def _run(stop: threading.Event) -> None:
     settings = ArchiveSettings.from_environment(os.environ)
     _prepare(warehouse, Retention.from_environment(os.environ), stop)
     connection = Connection(warehouse)
-    archive = Archive(KafkaSettings.from_environment(os.environ), connection, Codec(), settings)
+    kafka = KafkaSettings.from_environment(os.environ)
+    archive = Archive(kafka, connection, Codec(schemas(kafka.registry_url)), settings)
     sys.stdout.write(f"THALWEG READY archive http://{connection.where}/{connection.database}\n")
     sys.stdout.flush()
     archive.run(stop)

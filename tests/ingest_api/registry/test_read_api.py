@@ -119,7 +119,7 @@ async def test_the_client_reads_everything_there_is(registry: SchemaRegistryClie
         assert by_id.schema_str == latest.schema.schema_str
         versions = await asyncio.to_thread(registry.get_schema_versions, ids[-1])
         assert [(each.subject, each.version) for each in versions] == held.subjects_of(ids[-1])
-    assert (await asyncio.to_thread(registry.get_config)).compatibility_level == "BACKWARD_TRANSITIVE"
+    assert (await asyncio.to_thread(registry.get_config)).compatibility_level == "FULL_TRANSITIVE"
     assert (await asyncio.to_thread(registry.get_global_mode)) == "READONLY"
 
 
