@@ -181,12 +181,13 @@ def test_points_are_counted(make: Maker) -> None:
     assert sum(c.size for c in learner.clusters()) <= 640
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 17, 255, 257, 1000])
+@pytest.mark.parametrize("dimension", [1, 2, 17, 257, 1000])
 def test_any_dimension_works(make: Maker, dimension: int) -> None:
     learner = make(dimension)
-    points = streams.blobs(12, n=140, dimension=dimension, k=3).points
+    n = 140 if dimension < 500 or learner.name == "adaptive" else 60
+    points = streams.blobs(12, n=n, dimension=dimension, k=3).points
     judgement = learner.learn(points)
-    assert judgement.labels.shape == (140,)
+    assert judgement.labels.shape == (n,)
     assert restore(learner.snapshot()).snapshot() == learner.snapshot()
     assert all(c.center.shape == (dimension,) for c in learner.clusters())
 

@@ -6,11 +6,14 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.distance import FAR, Matrix, Vector, compiled, looped
+from pipeline.clustering.adaptive.detector import forget
+from pipeline.clustering.adaptive.distance import Matrix, compiled, looped, place
 from pipeline.clustering.adaptive.linkage import best_cut, pairwise
+from pipeline.clustering.adaptive.relevance import LEAST_DIMENSION, relevance, weighed_dimension
+from pipeline.clustering.adaptive.scale import renew_precision
 from pipeline.clustering.adaptive.state import RESERVOIR, State
+from pipeline.clustering.adaptive.structure import effective_dimension, spread_and_gap
 
 _STRETCH = 1.5
 """The radius is widened up to this factor where the groups leave room."""
@@ -23,6 +26,7 @@ _BLEND = 0.3
 _HOLD = 0.9
 AFTER_DRIFT = 512
 """Points after a drift at which the radius is estimated out of turn."""
+_RELEVANCE_EVERY = 8192
 _LEAST_SAMPLE = 8
 
 
@@ -37,90 +41,6 @@ def tail(dimension: float) -> float:
     """kappa(D) = sqrt(chi2_{D,.99} / D) by Wilson and Hilferty: within kappa sigma lie 99 % of a Gaussian group."""
     a = 2.0 / (9.0 * dimension)
     return float((1.0 - a + 2.33 * math.sqrt(a)) ** 1.5)
-
-
-@compiled
-def effective_dimension(squares: Matrix, dimension: int) -> float:
-    """Participation ratio (tr G)^2 / tr G^2 of the centred Gram matrix, less its bias for a sample of m.
-
-    `squares` (m, m): squared distances. G = -1/2 J squares J (Torgerson). 1 <= result <= D.
-    """
-    m = squares.shape[0]
-    rows = np.zeros(m)
-    mean = 0.0
-    for i in range(m):
-        for j in range(m):
-            rows[i] += squares[i, j] / m
-        mean += rows[i] / m
-    trace, total = 0.0, 0.0
-    for i in range(m):
-        trace += rows[i] - 0.5 * mean
-        for j in range(m):
-            total += (0.5 * (squares[i, j] - rows[i] - rows[j] + mean)) ** 2
-    ratio = trace * trace / max(total, 1e-300)
-    inverse = 1.0 / max(ratio, 1e-9) - 1.0 / m
-    return min(float(dimension), max(1.0, 1.0 / inverse if inverse > 1e-9 else float(dimension)))
-
-
-def block_sums(squares: Matrix, groups: NDArray[np.int64], k: int) -> Matrix:
-    """(k, k) sums of `squares` between groups 0..k-1; group -1 is left out."""
-    kept = groups >= 0
-    member = (groups[kept][:, None] == np.arange(k)).astype(np.float64)
-    return np.asarray(member.T @ squares[np.ix_(kept, kept)] @ member)
-
-
-@looped(block_sums)
-def _block_sums(squares: Any, groups: Any, k: Any) -> Any:
-    def loops(squares: Matrix, groups: NDArray[np.int64], k: int) -> Matrix:
-        sums = np.zeros((k, k))
-        for i in range(groups.size):
-            if groups[i] >= 0:
-                for j in range(groups.size):
-                    if groups[j] >= 0:
-                        sums[groups[i], groups[j]] += squares[i, j]
-        return sums
-
-    return loops
-
-
-@compiled
-def spread_and_gap(squares: Matrix, groups: NDArray[np.int64], k: int) -> tuple[float, float]:
-    """(sigma_w, gap) of a grouping, both from pairwise squares alone.
-
-    sigma_w^2 = sum_c (1 / 2 n_c) sum_{ij in c} squares_ij / sum_c (n_c - 1): the pooled variance within.
-    gap: the lower quartile over the groups of the distance of their mean to the nearest other's.
-    """
-    sums = block_sums(squares, groups, k)
-    sizes = np.zeros(k)
-    for i in range(groups.size):
-        if groups[i] >= 0:
-            sizes[groups[i]] += 1.0
-    within, points = 0.0, 0.0
-    for c in range(k):
-        within += 0.5 * sums[c, c] / sizes[c]
-        points += sizes[c]
-    gaps = np.full(k, FAR)
-    for c in range(k):
-        for e in range(k):
-            if e != c:
-                gap = sums[c, e] / (sizes[c] * sizes[e])
-                gap -= 0.5 * sums[c, c] / sizes[c] ** 2 + 0.5 * sums[e, e] / sizes[e] ** 2
-                gaps[c] = min(gaps[c], gap)
-    return math.sqrt(max(0.0, within / max(1.0, points - k))), math.sqrt(max(0.0, lower_quartile(gaps)))
-
-
-@compiled
-def lower_quartile(values: Vector) -> float:
-    """The value that a quarter of the others lie below."""
-    chosen = values[0]
-    for i in range(values.size):
-        below = 0
-        for j in range(values.size):
-            if values[j] < values[i] or (values[j] == values[i] and j < i):
-                below += 1
-        if below == values.size // 4:
-            chosen = values[i]
-    return float(chosen)
 
 
 def standardised(sample: Matrix, state: State) -> Matrix:
@@ -145,14 +65,15 @@ def _standardised(sample: Any, state: Any) -> Any:
 
 
 @compiled
-def natural_radius(sample: Matrix) -> Estimate:
-    """rho of a standardised sample (m, D), with what it was read from.
+def natural_radius(sample: Matrix, dimension: float) -> Estimate:
+    """rho of a standardised sample (m, D), with what it was read from. `dimension` is D, or less where some dimensions
+    hardly count.
 
     Average linkage; the cut with the greatest silhouette; rho = clamp(1.5 kappa sigma_w, kappa sigma_w .. .9 gap),
     at most 1. Where the silhouette is below .62 / sqrt(D_eff) there is no structure to find: rho = 1.5 kappa(D_eff),
     so that all the sample is one cluster.
     """
-    m, dimension = sample.shape
+    m = sample.shape[0]
     squares = pairwise(sample)
     silhouette, groups, k = best_cut(squares)
     effective = effective_dimension(squares, dimension)
@@ -161,10 +82,36 @@ def natural_radius(sample: Matrix) -> Estimate:
     if k < 2:
         return Estimate(1.0, silhouette, effective)
     sigma, gap = spread_and_gap(squares, groups, k)
-    reach = tail(float(dimension)) * sigma
+    reach = tail(dimension) * sigma
     if reach <= 0.0:
         return Estimate(1.0, silhouette, effective)
     return Estimate(min(1.0, max(reach, min(_STRETCH * reach, _ROOM * gap))), silhouette, effective)
+
+
+@compiled
+def relevance_due(t: int, last_drift: int) -> bool:
+    """At the end of the warm-up, after a drift, and at every 8,192nd point."""
+    return t == RESERVOIR or t % _RELEVANCE_EVERY == 0 or (last_drift > 0 and t == last_drift + AFTER_DRIFT)
+
+
+@compiled
+def renew_relevance(state: State) -> None:
+    """Find out anew which dimensions count; where that changes, distances do, and the detectors start anew."""
+    scale = state.scale
+    if scale.mean.size < LEAST_DIMENSION:
+        return
+    before = scale.relevance.copy()
+    place(scale.relevance, np.ones(before.size))
+    renew_precision(state)
+    found = relevance(standardised(state.reservoir, state))
+    place(scale.relevance, found)
+    renew_precision(state)
+    change = 0.0
+    for j in range(found.size):
+        change += abs(found[j] - before[j])
+    if change > 0.0:
+        for k in range(state.detectors.size):
+            forget(state.detectors[k])
 
 
 @compiled
@@ -179,7 +126,9 @@ def estimate(state: State) -> None:
     m = min(totals["sampled"], RESERVOIR)
     if m < _LEAST_SAMPLE:
         return
-    found = natural_radius(standardised(state.reservoir[:m], state))
+    if relevance_due(totals["points"], totals["last_drift"]):
+        renew_relevance(state)
+    found = natural_radius(standardised(state.reservoir[:m], state), weighed_dimension(state.scale.relevance))
     if totals["estimated"] == 0 or totals["points"] <= RESERVOIR:
         totals["radius"] = max(found.radius, 1e-12)
     else:

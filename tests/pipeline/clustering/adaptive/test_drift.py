@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from river import drift as river_drift
 
-from pipeline.clustering.adaptive.drift import ALLOWANCE, CLIP, LIMIT, SETTLED, page_hinkley, standardised
+from pipeline.clustering.adaptive.detector import ALLOWANCE, CLIP, LIMIT, SETTLED, page_hinkley, standardised
 from pipeline.clustering.adaptive.model import AdaptiveLearner
 from pipeline.clustering.adaptive.state import DETECTOR
 from pipeline.learning import streams

@@ -17,15 +17,10 @@ from pipeline.clustering.adaptive.assign import effective_threshold, promotion_w
 from pipeline.clustering.adaptive.distance import squared_distance, track
 from pipeline.clustering.adaptive.linkage import best_cut, pairwise
 from pipeline.clustering.adaptive.model import AdaptiveLearner, AdaptiveSettings
-from pipeline.clustering.adaptive.radius import (
-    effective_dimension,
-    lower_quartile,
-    natural_radius,
-    spread_and_gap,
-    tail,
-)
+from pipeline.clustering.adaptive.radius import natural_radius, tail
 from pipeline.clustering.adaptive.scale import renew_precision
 from pipeline.clustering.adaptive.state import Scale, empty
+from pipeline.clustering.adaptive.structure import effective_dimension, lower_quartile, spread_and_gap
 from pipeline.learning import streams
 
 unit = st.floats(0.0, 1.0)
@@ -129,14 +124,14 @@ def test_the_effective_dimension_counts_the_directions_that_vary() -> None:
 
 def test_one_gaussian_has_no_structure_and_takes_all_its_points() -> None:
     sample = np.random.default_rng(5).normal(size=(128, 6))
-    found = natural_radius(sample)
+    found = natural_radius(sample, float(sample.shape[1]))
     assert found.radius == pytest.approx(1.5 * tail(found.effective_dimension))
 
 
 def test_groups_set_the_radius_to_their_own_width() -> None:
     data = streams.blobs(6, n=128, dimension=10, k=4).points
     sample = (data - data.mean(0)) / data.std(0)
-    found = natural_radius(sample)
+    found = natural_radius(sample, float(sample.shape[1]))
     sigma = float(np.mean(1.0 / data.std(0) ** 2)) ** 0.5
     assert tail(10.0) * sigma * 0.8 < found.radius <= min(1.0, 1.6 * tail(10.0) * sigma)
 
