@@ -26,7 +26,6 @@ from pipeline.errors import Failure, Misconfigured
 
 SHUTDOWN_SECONDS = 6
 """For requests in flight; with the closing of the parts it stays below eight."""
-WS_MESSAGE_BYTES = 1024 * 1024
 
 
 async def at_once() -> None:
@@ -64,7 +63,12 @@ class Server(DrainingServer):
                 loop.remove_signal_handler(number)
 
 
-def server_for(app: FastAPI, settings: ApiSettings, drain: Callable[[], Awaitable[None]] = at_once) -> Server:
+def server_for(
+    app: FastAPI,
+    settings: ApiSettings,
+    drain: Callable[[], Awaitable[None]] = at_once,
+    ws_message_bytes: int = 1024 * 1024,
+) -> Server:
     """The server, not yet running."""
     return Server(
         uvicorn.Config(
@@ -73,7 +77,7 @@ def server_for(app: FastAPI, settings: ApiSettings, drain: Callable[[], Awaitabl
             port=settings.port,
             http=BoundedHttp,
             ws="websockets-sansio",
-            ws_max_size=WS_MESSAGE_BYTES,
+            ws_max_size=ws_message_bytes,
             ws_per_message_deflate=False,  # it would cost each delivery more than the frame itself
             lifespan="off",
             log_config=None,
@@ -108,7 +112,8 @@ def main() -> int:
 
 async def _serve(settings: DoorSettings) -> None:
     door = assemble(settings)
-    await server_for(create_app(settings.api, door.wiring), settings.api, door.drain).serve()
+    app = create_app(settings.api, door.wiring)
+    await server_for(app, settings.api, door.drain, settings.live.max_message_bytes).serve()
 
 
 if __name__ == "__main__":
