@@ -1,0 +1,73 @@
+"""The examples of the API reference are what the API's own description allows."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+
+from ingest_api.app import ENVELOPES, create_app
+from ingest_api.openapi import document
+from ingest_api.wiring import wire
+from tests.docs.documents import ROOT
+from tests.doubles.door import settings_with
+
+TEXT = (ROOT / "docs" / "api.md").read_text("utf-8")
+
+
+def examples() -> list[tuple[str, str, Any]]:
+    """(endpoint, `request` or status, body); the endpoint of the error envelope is empty."""
+    found, heading = [], ""
+    for match in re.finditer(r"^### ([^\n]+)$|^```json (\w+)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE):
+        if match[1]:
+            heading = match[1]
+        else:
+            found.append((heading, match[2], json.loads(match[3])))
+    return found
+
+
+EXAMPLES = examples()
+
+
+@pytest.fixture(scope="module")
+def described() -> Any:
+    settings = settings_with()
+    return json.loads(json.dumps(document(create_app(settings, wire(settings)), ENVELOPES)))
+
+
+def schema_of(described: Any, endpoint: str, what: str) -> Any:
+    if not endpoint:
+        return {"$ref": "#/components/schemas/Error"}
+    method, path = endpoint.split()
+    operation = described["paths"][path][method.lower()]
+    content = operation["requestBody"]["content"] if what == "request" else operation["responses"][what]["content"]
+    return content["application/json"]["schema"]
+
+
+@pytest.mark.parametrize(("endpoint", "what", "body"), EXAMPLES, ids=[f"{one} {two}" for one, two, _ in EXAMPLES])
+def test_an_example_is_as_the_description_says(described: Any, endpoint: str, what: str, body: Any) -> None:
+    schema = {**schema_of(described, endpoint, what), "components": described["components"]}
+    errors = [
+        f"{'.'.join(map(str, error.instance_path))}: {error.message}"
+        for error in Draft202012Validator(schema).iter_errors(body)
+    ]
+    assert errors == []
+
+
+@pytest.mark.parametrize(("endpoint", "what", "body"), EXAMPLES, ids=[f"{one} {two}" for one, two, _ in EXAMPLES])
+def test_an_example_shows_no_field_that_is_not_described(described: Any, endpoint: str, what: str, body: Any) -> None:
+    schema = schema_of(described, endpoint, what)
+    model = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
+    assert set(body) <= set(model["properties"])
+
+
+def test_every_endpoint_with_a_json_answer_has_an_example(described: Any) -> None:
+    shown = {endpoint for endpoint, what, _ in EXAMPLES if what == "200"}
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            schema = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema")
+            if schema and "$ref" in schema and path != "/api/v1/health":
+                assert f"{method.upper()} {path}" in shown
