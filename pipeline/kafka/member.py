@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.errors import Broken, LogUnavailable
-from pipeline.kafka.record import Record, record_of
+from pipeline.kafka.record import BEYOND_USE, Record, record_of
 from pipeline.kafka.tail import Watermarks, watermarks
 from pipeline.settings import KafkaSettings
 
@@ -136,7 +136,7 @@ def _places(partitions: Iterable[TopicPartition]) -> list[Place]:
 
 
 def _check(error: KafkaError) -> None:
-    if error.fatal():
+    if error.fatal() or error.code() == BEYOND_USE:  # read from the queue, a fatal error does not say that it is
         raise Broken(f"Kafka's client cannot go on: {error.str()}")
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         log.warning("%s: run `thalweg topics create`", error.str())

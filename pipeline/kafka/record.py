@@ -11,7 +11,9 @@ from confluent_kafka import KafkaError, Message
 from schemas.exchange import SOURCE_HEADER
 from schemas.position import Position
 
-END_OF_PARTITION = KafkaError._PARTITION_EOF  # noqa: SLF001  (the client's name for its own, public, event code)
+# The client's own codes are public, for all their underscores.
+END_OF_PARTITION = KafkaError._PARTITION_EOF  # noqa: SLF001
+BEYOND_USE = KafkaError._FATAL  # noqa: SLF001
 
 
 @dataclass(frozen=True, slots=True)
