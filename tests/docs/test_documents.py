@@ -80,7 +80,7 @@ def test_the_printed_defaults_are_the_defaults() -> None:
     assert len(printed) > 50
     needed = {"THALWEG_ADMIN_PASSWORD": "correct horse battery"}
     for kind in (DoorSettings, WorkerSettings, ArchiveSettings, Retention, ServerSettings, BrokerSettings):
-        assert kind.from_environment(printed | needed) == kind.from_environment(needed), kind.__name__  # type: ignore[attr-defined]
+        assert kind.from_environment(printed | needed) == kind.from_environment(needed), kind.__name__
 
 
 def test_the_printed_defaults_are_those_of_the_command_line_too() -> None:

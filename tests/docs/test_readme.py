@@ -42,7 +42,7 @@ class Place:
 
     def setup(self) -> str:
         """The tour's own first block, with this run's ports and directory for the printed ones."""
-        text = SETUP.replace(". .venv/bin/activate\n", "")
+        text: str = SETUP.replace(". .venv/bin/activate\n", "")
         for printed, real in (
             ("127.0.0.1:8000", f"127.0.0.1:{self.api}"),
             ("127.0.0.1:9092", f"127.0.0.1:{self.kafka}"),
@@ -85,7 +85,7 @@ class Shell:
         # The trap sees each command that fails outside a condition, as a reader would see it fail.
         self._process.stdin.write(f"worst=0; trap 'worst=$?' ERR\n{block}\necho; echo '{END}' $worst\n")
         self._process.stdin.flush()
-        said = []
+        said: list[str] = []
         for line in self._process.stdout:
             if line.startswith(END):
                 return int(line.removeprefix(END)), "".join(said)
