@@ -45,5 +45,5 @@ def stack(kafka_bootstrap: str, warehouse_url: str, tmp_path_factory: pytest.Tem
             part.launch()
             running.callback(part.stop)
         for part in (stack.worker, stack.archive, stack.api):
-            part.await_ready()
+            part.await_ready(180)  # a worker may have to compile its kernel
         yield stack

@@ -221,9 +221,13 @@ async def test_an_event_stream_that_resumes_has_seen_every_drift_and_outlier(sta
 
 
 async def _send_outlier(http: httpx.AsyncClient, stream: str, number: int) -> None:
-    points = [[0.0, 0.0], [0.1, 0.1], [1000.0 + 700 * number, -500.0 * number]]
-    answer = await http.post("/api/v1/process_points", json={"points": points, "stream": stream})
-    assert answer.json()["outliers"], answer.text
+    """Points around a few centres, and one far off in a direction of its own."""
+    rng = np.random.default_rng(number)
+    points = np.random.default_rng(9).normal(0, 8, (4, 8))[rng.integers(4, size=300)] + rng.normal(size=(300, 8))
+    points[-1] = 0
+    points[-1, number] = 500
+    answer = await http.post("/api/v1/process_points", json={"points": points.tolist(), "stream": stream})
+    assert points[-1].tolist() in answer.json()["outliers"], answer.text
 
 
 async def _event(lines: object, kind: str, last: str | None) -> tuple[str | None, Json]:
