@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from ingest_api.clustering import examples
 from schemas.clustering.limits import LEARNING_RATE, MAX_CLUSTERS, MAX_DIMENSION, STREAM_PATTERN, THRESHOLD
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -18,8 +19,14 @@ StreamName = Annotated[str | None, Field(pattern=f"^{STREAM_PATTERN}$", descript
 Moment = Annotated[str, Field(examples=["2025-01-15T10:30:00.000Z"])]
 
 
+def _shown(example: examples.Example) -> Any:
+    return {"examples": [example]}
+
+
 class ClusteringConfigBody(BaseModel):
     """`algorithm` and `parameters` count with a stream's first points; the numbers hold for this batch."""
+
+    model_config = ConfigDict(json_schema_extra=_shown(examples.CLUSTERING_CONFIG))
 
     algorithm: Annotated[str | None, Field(examples=["adaptive", "river.DBSTREAM"])] = None
     parameters: Annotated[dict[str, Any] | None, Field(description="Of the algorithm's constructor.")] = None
@@ -29,28 +36,32 @@ class ClusteringConfigBody(BaseModel):
 
 
 class ProcessPointsBody(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_shown(examples.PROCESS_POINTS))
+
     points: Points
     stream: StreamName = None
     batch_mode: Annotated[bool, Field(description="Accepted; every request is learned as one batch.")] = False
-    timeout: Annotated[int, Field(description="Milliseconds to wait for the answer; at least 1000 are waited.")] = (
-        30_000
-    )
+    timeout: Annotated[
+        int, Field(ge=1, le=600_000, description="Milliseconds to wait for the answer; at least 1000 are waited.")
+    ] = 30_000
     clustering_config: ClusteringConfigBody | None = None
     metadata: Annotated[dict[str, Any] | None, Field(description="Kept with the points; at most 10 KB.")] = None
 
 
 class BatchBody(BaseModel):
-    batch_id: Annotated[str, Field(max_length=128, examples=["batch_001"])]
+    batch_id: Annotated[str, Field(min_length=1, max_length=128, examples=["batch_001"])]
     points: Points
 
 
 class OptionsBody(BaseModel):
     parallel: Annotated[bool, Field(description="False: one batch after the other.")] = True
     max_concurrent: Annotated[int, Field(ge=1, le=64)] = 4
-    timeout_per_batch: Annotated[int, Field(description="Milliseconds.")] = 60_000
+    timeout_per_batch: Annotated[int, Field(ge=1, le=600_000, description="Milliseconds.")] = 60_000
 
 
 class ProcessBatchBody(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_shown(examples.PROCESS_BATCH))
+
     batches: Annotated[list[BatchBody], Field(min_length=1, max_length=1000)]
     stream: StreamName = None
     processing_options: OptionsBody | None = None
@@ -69,6 +80,8 @@ class ClusterOfRequest(BaseModel):
 
 
 class Processed(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_shown(examples.PROCESSED))
+
     clusters: list[ClusterOfRequest]
     outliers: list[Point]
     processing_time_ms: Annotated[float, Field(description="From the request's arrival to this answer.")]
@@ -83,6 +96,8 @@ class Processed(BaseModel):
 class Accepted(BaseModel):
     """The points are in the log and will be processed."""
 
+    model_config = ConfigDict(json_schema_extra=_shown(examples.ACCEPTED))
+
     request_id: str
     status: Literal["accepted"]
     positions: list[str]
@@ -95,11 +110,18 @@ class BatchResult(BaseModel):
     clusters: list[ClusterOfRequest]
     outliers: list[Point]
     processing_time_ms: float
-    request_id: str | None
-    error: dict[str, Any] | None = None
+    request_id: Annotated[str | None, Field(description="To ask /api/v1/requests; null where nothing was sent.")]
+    error: Annotated[dict[str, Any] | None, Field(description="Where the status is not success.")] = None
+    algorithm_quality: float | None = None
+    total_points: Annotated[int | None, Field(description="This and what follows where the status is success.")] = None
+    stream: str | None = None
+    duplicate: bool | None = None
+    positions: list[str] | None = None
 
 
 class ProcessedBatches(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_shown(examples.PROCESSED_BATCHES))
+
     batch_results: list[BatchResult]
     total_batches: int
     successful_batches: int
@@ -109,6 +131,8 @@ class ProcessedBatches(BaseModel):
 
 
 class RequestState(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_shown(examples.REQUEST_STATE))
+
     request_id: str
     status: Annotated[
         Literal["accepted", "unconfirmed", "done", "refused"],
@@ -136,6 +160,8 @@ class ClusterInfo(BaseModel):
 
 
 class ClustersSummary(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_shown(examples.CLUSTERS_SUMMARY))
+
     num_active_clusters: Annotated[int, Field(description="All of the stream, whatever the filters.")]
     cluster_ids: Annotated[list[int], Field(description="Of the clusters that pass the filters.")]
     clusters_info: list[ClusterInfo]
@@ -154,6 +180,8 @@ class Latencies(BaseModel):
 
 class AlgorithmStatus(BaseModel):
     """Milliseconds, memory and uptime are the worker's that holds the stream; the rest is the stream's."""
+
+    model_config = ConfigDict(json_schema_extra=_shown(examples.ALGORITHM_STATUS))
 
     is_ready: bool
     current_dynamic_threshold: float | None
@@ -181,6 +209,8 @@ class AlgorithmStatus(BaseModel):
 
 
 class StreamInfo(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_shown(examples.STREAM_INFO))
+
     stream: str
     algorithm: str
     dimension: int
@@ -191,11 +221,15 @@ class StreamInfo(BaseModel):
 
 
 class StreamList(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_shown(examples.STREAM_LIST))
+
     streams: list[StreamInfo]
     total: int
 
 
 class Ordered(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_shown(examples.ORDERED))
+
     stream: str
     action: Literal["reset", "deleted"]
     position: str

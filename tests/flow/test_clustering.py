@@ -15,6 +15,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from ingest_api.clustering import examples
 from pipeline.clock import now
 from pipeline.kafka.browse import stretch
 from pipeline.kafka.producer import Producer
@@ -470,6 +471,46 @@ async def test_a_request_is_known_from_the_warehouse_when_the_api_has_restarted(
         assert summary["total_points_processed"] == 3
     async with stack.client("other") as other:
         assert (await other.get(f"/api/v1/requests/{answer['request_id']}")).status_code == 404
+
+
+async def test_the_examples_of_the_documents_are_what_happens(stack: Stack, http: httpx.AsyncClient) -> None:
+    query = {"stream": stack.stream()}
+    answer = await http.post("/api/v1/process_points", params=query, json=examples.PROCESS_POINTS)
+    like(examples.PROCESSED, answer.json())
+    request_id = answer.json()["request_id"]
+    like(examples.REQUEST_STATE, (await http.get(f"/api/v1/requests/{request_id}")).json())
+    like(examples.CLUSTERS_SUMMARY, (await http.get("/api/v1/clusters_summary", params=query)).json())
+    like(examples.ALGORITHM_STATUS, (await http.get("/api/v1/algorithm_status", params=query)).json())
+    like(examples.STREAM_INFO, (await http.get(f"/api/v1/streams/{query['stream']}")).json())
+    like(examples.STREAM_LIST, (await http.get("/api/v1/streams")).json())
+    asynchronous = await http.post(
+        "/api/v1/process_points", params=query, json=examples.PROCESS_POINTS, headers={"Prefer": "respond-async"}
+    )
+    assert asynchronous.headers["Preference-Applied"] == "respond-async"
+    like(examples.ACCEPTED, asynchronous.json())
+    async with stack.client("admin") as admin:
+        like(examples.ORDERED, (await admin.post(f"/api/v1/streams/{query['stream']}/reset")).json())
+    batches = await http.post("/api/v1/process_batch", params=query, json=examples.PROCESS_BATCH)
+    like(examples.PROCESSED_BATCHES, batches.json())
+
+
+VARYING = {"stream", "request_id", "positions", "position", "location", "total", "worker", "detail"}
+
+
+def like(example: object, found: object, name: str = "") -> None:
+    """The answer has the example's keys and types; words and whole numbers are the same, but for what varies."""
+    assert isinstance(found, type(example)), f"{name}: {found!r} where {example!r} is documented"
+    if isinstance(example, dict) and isinstance(found, dict):
+        assert found.keys() == example.keys(), name
+        for key in example.keys() - VARYING:
+            like(example[key], found[key], f"{name}.{key}")
+    elif isinstance(example, list) and isinstance(found, list):
+        if name != ".streams":
+            assert len(found) == len(example), name
+        for one, other in zip(example, found, strict=False):
+            like(one, other, f"{name}[]" if name != ".streams" else name)
+    elif not isinstance(example, float) and not str(example).startswith("2025-"):
+        assert name.startswith(".streams") or found == example, f"{name}: {found!r} where {example!r} is documented"
 
 
 async def test_health_is_probed(stack: Stack, http: httpx.AsyncClient) -> None:
