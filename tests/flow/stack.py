@@ -95,13 +95,13 @@ class Socket:
 
     async def next(self, kind: str, test: Callable[[Json], bool] = lambda _: True) -> Json:
         """The next message of that type that passes the test."""
-        for message in self.kept:
-            if message["type"] == kind and test(message):
-                self.kept.remove(message)
-                return message
+        held = next((message for message in self.kept if message["type"] == kind and test(message)), None)
+        if held is not None:
+            self.kept.remove(held)
+            return held
         async with asyncio.timeout(30):
             while True:
-                message = json.loads(await self.connection.recv())
+                message: Json = json.loads(await self.connection.recv())
                 if message["type"] == kind and test(message):
                     return message
                 self.kept.append(message)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
 
 from ingest_api.clustering import answers
 from ingest_api.clustering.models import AlgorithmStatus, ClustersSummary, StreamInfo
@@ -48,7 +49,7 @@ def test_the_parts_of_a_request_are_one_answer() -> None:
         elements=st.floats(allow_nan=False, allow_infinity=False),
     )
 )
-def test_a_center_lies_between_its_points_however_large_they_are(points: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_a_center_lies_between_its_points_however_large_they_are(points: NDArray[np.float64]) -> None:
     told = answers.told_of([reply(0, [1] * len(points))], CODEC)
     [cluster] = answers.points_result(Work("s", points, "me"), told)["clusters"]
     half, slack = cluster["center"] / 2, 1e-9 * np.abs(points).max(axis=0)  # halves, so that no sum overflows

@@ -168,7 +168,7 @@ class Tripping:
 def test_a_learner_that_fails_costs_its_stream_the_model_and_the_worker_nothing(method: str) -> None:
     bench = Bench()
     bench.learn(EXAMPLE)
-    bench.state.learner = Tripping(bench.state.learner, method)  # type: ignore[assignment]
+    bench.state.learner = Tripping(bench.state.learner, method)
     outcome = bench.learn(EXAMPLE, asked=True)
     assert reason_of(outcome) == "learner_failed"
     assert "tripped" in str(outcome)
@@ -184,11 +184,11 @@ def test_a_learner_that_fails_costs_its_stream_the_model_and_the_worker_nothing(
 def test_a_learner_that_fails_at_a_retry_or_at_its_snapshot_costs_no_more() -> None:
     bench = Bench()
     bench.learn(EXAMPLE, batch_id="b")
-    bench.state.learner = Tripping(bench.state.learner, "judge")  # type: ignore[assignment]
+    bench.state.learner = Tripping(bench.state.learner, "judge")
     assert reason_of(bench.learn(EXAMPLE, batch_id="b", asked=True)) == "learner_failed"
     bench = Bench()
     bench.learn(EXAMPLE)
-    bench.state.learner = Tripping(bench.state.learner, "snapshot")  # type: ignore[assignment]
+    bench.state.learner = Tripping(bench.state.learner, "snapshot")
     assert bench.step.restore(bench.step.snapshot(bench.state)).forfeited is not None
 
 
