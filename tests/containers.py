@@ -16,7 +16,7 @@ from pipeline.embedded.kafka import probe
 from tests.ports import free_ports
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
-CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:25.8"
+CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:26.3"
 _SOCKET = "unix:///var/run/docker.sock"
 _ASK_S = 1.0
 _START_S = 120.0

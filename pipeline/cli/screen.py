@@ -35,8 +35,18 @@ class Screen:
     def __enter__(self) -> Screen:
         where = f"data in {self._settings.data_dir}, logs with [bold]thalweg logs PART -f[/bold]"
         self._say(f"starting {', '.join(self._names)}; {where}")
+        for name, url in self._elsewhere():
+            self._say(
+                f"[yellow]{name} is not started: {escape(url)} is used, as the environment or a flag says[/yellow]"
+            )
         self._status.start()
         return self
+
+    def _elsewhere(self) -> list[tuple[str, str]]:
+        """Parts that are somebody else's: a variable left over from another terminal should not go unnoticed."""
+        settings = self._settings
+        given = {"Kafka": settings.kafka_bootstrap, "the warehouse": settings.clickhouse_url}
+        return [(name, url.rsplit("@", 1)[-1]) for name, url in given.items() if url]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -34,6 +34,14 @@ def test_the_addresses_and_the_development_admin_are_shown_once_all_is_ready() -
     assert "admin123" in text
 
 
+def test_a_part_that_is_somebody_elses_is_named_without_its_password() -> None:
+    elsewhere = replace(StackSettings(), kafka_bootstrap="kafka:9092", clickhouse_url="http://u:secret@ch:8123")
+    text = shown(settings=elsewhere, names=["api"])
+    assert "Kafka is not started: kafka:9092 is used" in text
+    assert "ch:8123 is used" in text
+    assert "secret" not in text
+
+
 @pytest.mark.parametrize(
     ("settings", "environ"),
     [
