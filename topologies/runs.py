@@ -83,8 +83,11 @@ class RunConsumer(Consumer):
                     for record in fetched:
                         yield tp, self._to_message(tp, record)
                 continue
-            # A run that is passed over here is not lost: the next one will not be the one that is due.
-            if not wanted or (run := await self._due_run(tp, fetched)) is None:
+            if not wanted:
+                await self._read_again(tp)
+                continue
+            run = await self._due_run(tp, fetched)
+            if run is None:
                 continue
             await self._until_streams_listen()
             if not self.flow_active or run.epoch != self._epoch or self.app.consumer_generation_id != generation:
@@ -92,9 +95,14 @@ class RunConsumer(Consumer):
             self._due[tp] = run.ends
             yield tp, self._message(tp, run, generation)
 
+    async def _read_again(self, tp: TP) -> None:
+        """A run is passed over: without this, and if no record came after it, the partition would stand still."""
+        if self._epoch_generation == self.app.consumer_generation_id and tp in self._due and tp in self.assignment():
+            await self.seek_wait({tp: self._due[tp]})
+
     async def _due_run(self, tp: TP, fetched: Sequence[Any]) -> Run | None:
         if self._epoch_generation != self.app.consumer_generation_id or tp not in self._due:
-            return None  # fetched before this generation's seek, which will bring it again
+            return None  # fetched before this epoch was noted, which ends with a seek that brings it again
         due = self._due[tp]
         kept = fetched if fetched[0].offset >= due else [record for record in fetched if record.offset >= due]
         if not kept:
@@ -153,6 +161,9 @@ class RunConsumer(Consumer):
             self._epoch += 1
             self._epoch_generation = generation
             self._starts, self._due, self._mismatch = starts, dict(starts), {}
+            # Runs fetched since the seek above, and before the epoch was noted, have been passed over: seek once more,
+            # or a partition to which no further record comes would stand still.
+            await self.seek_wait(starts)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         await self._reading.before_revoke()

@@ -44,13 +44,14 @@ class Scripted(RunConsumer):
     fetches: list[dict[TP, list[Fetched]]]
     committed: int | None
     seeks: list[int]
+    active: set[TP]
 
     def _new_consumer_thread(self) -> Any:
         """Any service will do: nothing is fetched here, and the real one brings an event loop of its own."""
         return Service()
 
     async def _wait_next_records(self, timeout: float) -> Any:
-        return (self.fetches.pop(0), {PLACE, CHANGELOG}) if self.fetches else ({}, set())
+        return (self.fetches.pop(0), self.active) if self.fetches else ({}, set())
 
     async def seek_to_committed(self) -> dict[TP, int]:
         return {} if self.committed is None else {PLACE: self.committed}
@@ -75,7 +76,7 @@ async def consumer(tmp_path: Path) -> Scripted:
 
     made = Scripted(app.transport, nothing, nothing, nothing)
     made.fetches, made.committed, made.seeks = [], 5, []
-    made.flow_active = True
+    made.flow_active, made.active = True, {PLACE, CHANGELOG}
     return made
 
 
@@ -119,6 +120,37 @@ async def test_a_run_fetched_before_the_seek_is_not_passed_on(consumer: Scripted
     assert spans(await read(consumer)) == [(5, 5, 6)]
 
 
+async def test_a_run_fetched_between_the_seek_and_the_epoch_is_fetched_again(
+    consumer: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No record comes after it: were it not asked for again, its partition would stand still."""
+
+    async def oldest(*_places: TP) -> dict[TP, int]:
+        consumer.fetches = [records([100, 101])]
+        assert await read(consumer) == []
+        return {PLACE: 100}
+
+    consumer.committed = None
+    monkeypatch.setattr(consumer, "earliest_offsets", oldest)
+    await consumer.perform_seek()
+    assert consumer.seeks == [100]
+    consumer.fetches = [records([100, 101])]
+    assert spans(await read(consumer)) == [(100, 100, 102)]
+
+
+async def test_a_run_of_a_paused_partition_is_fetched_again(
+    consumer: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await consumer.perform_seek()
+    consumer.active = {CHANGELOG}
+    consumer.fetches = [records([5, 6])]
+    assert await read(consumer) == []
+    assert consumer.seeks == [5, 5]
+    consumer.active = {PLACE}
+    consumer.fetches = [records([5, 6])]
+    assert spans(await read(consumer)) == [(5, 5, 7)]
+
+
 async def test_a_run_of_an_older_assignment_is_not_passed_on(consumer: Scripted) -> None:
     await consumer.perform_seek()
     consumer.app.consumer_generation_id = 2
@@ -130,21 +162,21 @@ async def test_a_run_ahead_of_what_is_due_is_fetched_again(consumer: Scripted) -
     await consumer.perform_seek()
     consumer.fetches = [records([7, 8]), records(range(5, 9))]
     assert spans(await read(consumer)) == [(5, 5, 9)]
-    assert consumer.seeks == [5]
+    assert consumer.seeks == [5, 5]
 
 
 async def test_what_the_broker_twice_does_not_have_is_passed_with_its_place_kept(consumer: Scripted) -> None:
     await consumer.perform_seek()
     consumer.fetches = [records([7, 8]), records([7, 8]), records([9])]
     assert spans(await read(consumer)) == [(5, 7, 9), (9, 9, 10)]
-    assert consumer.seeks == [5]
+    assert consumer.seeks == [5, 5]
 
 
 async def test_a_run_that_slips_further_is_asked_for_again(consumer: Scripted) -> None:
     await consumer.perform_seek()
     consumer.fetches = [records([7, 8]), records([9]), records(range(5, 10))]
     assert spans(await read(consumer)) == [(5, 5, 10)]
-    assert consumer.seeks == [5, 5]
+    assert consumer.seeks == [5, 5, 5]
 
 
 async def test_what_was_passed_on_already_is_cut_off(consumer: Scripted) -> None:
