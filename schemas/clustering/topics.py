@@ -16,7 +16,9 @@ CLUSTERS = Topic(
     ClustersUpdated,
     "stream",
     Writer.WORKERS,
-    retention=timedelta(hours=24),
+    # As long as a subscriber may resume without a gap. Every API process reads all of it when it starts, and a busy
+    # stream writes ten records a second.
+    retention=timedelta(hours=1),
     compacted=True,
     watched=True,
     archived=True,
