@@ -10,10 +10,12 @@ import sys
 import faust
 
 from pipeline import lifeline
-from pipeline.errors import Failure
+from pipeline.errors import Failure, Misconfigured
 from topologies.app import create_app, until_ready
 from topologies.engine import check_faust
 from topologies.settings import WorkerSettings
+
+log = logging.getLogger("thalweg.worker")
 
 
 def main() -> None:
@@ -26,12 +28,11 @@ def main() -> None:
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     lifeline.attach(os.environ)
     try:
-        check_faust()
-        settings = WorkerSettings.from_environment(os.environ, arguments.ordinal)
-        settings.faust_dir.mkdir(parents=True, exist_ok=True)
+        settings = _prepare(arguments.ordinal)
         app = create_app(settings)
     except Failure as failure:
-        sys.exit(f"thalweg worker: {failure}")
+        log.error("%s", failure)
+        sys.exit(78 if isinstance(failure, Misconfigured) else 1)  # EX_CONFIG
 
     async def announce() -> None:
         await until_ready(app)
@@ -41,6 +42,17 @@ def main() -> None:
     app.task(announce)
 
     faust.Worker(app, loglevel="INFO", override_logging=False).execute_from_commandline()
+
+
+def _prepare(ordinal: int | None) -> WorkerSettings:
+    """Raises Misconfigured."""
+    check_faust()
+    settings = WorkerSettings.from_environment(os.environ, ordinal)
+    try:
+        settings.faust_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"THALWEG_DATA_DIR: {settings.faust_dir} cannot be made: {error.strerror}") from error
+    return settings
 
 
 if __name__ == "__main__":

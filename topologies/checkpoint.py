@@ -275,5 +275,6 @@ class Checkpoint(Generic[E, S]):
 
     def _end(self, error: Exception) -> NoReturn:
         what = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
-        log.critical("this worker ends, so that nothing is lost: %s", what, exc_info=not isinstance(error, Failure))
+        if not isinstance(error, Failure):
+            log.critical("%s: unforeseen", self._step.topic.name, exc_info=error)
         self._die(what)

@@ -17,12 +17,16 @@ from topologies.deliver import Deliver
 from topologies.intake import Placement
 from topologies.settings import WorkerSettings
 
+log = logging.getLogger(__name__)
+
 EXIT_BROKEN = 70
 """sysexits' EX_SOFTWARE: an invariant did not hold."""
 
 
-def die(_reason: str) -> NoReturn:
-    """Ends the process as kill -9 would: nothing more is sent, acknowledged or committed."""
+def die(reason: str) -> NoReturn:
+    """Ends the process as kill -9 would: nothing more is sent, acknowledged or committed. The reason is the last line
+    it leaves, where a supervisor looks for it."""
+    log.critical("this worker ends, so that nothing is lost: %s", reason)
     logging.shutdown()
     os._exit(EXIT_BROKEN)
 

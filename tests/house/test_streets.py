@@ -1,0 +1,60 @@
+"""A street can be deleted: outside its own folders few files name it, each for a reason written down here."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.house.house import ROOT, imported, modules
+
+STREETS = ("clustering",)
+
+OWN = {
+    "clustering": (
+        "schemas/clustering/",
+        "pipeline/clustering/",
+        "topologies/clustering.py",
+        "ingest_api/clustering/",
+        "ingest_api/live/clustering.py",
+    )
+}
+"""What goes with the street."""
+
+JOINTS = ("schemas/catalogue.py", "topologies/app.py", "ingest_api/app.py", "ingest_api/assembly.py")
+"""Where every street is named, in a line or two."""
+
+ALSO = {
+    "clustering": {
+        "pipeline/warehouse/archive/points.py": "its rows",
+        "pipeline/warehouse/archive/streams.py": "its rows",
+        "pipeline/warehouse/archive/drifts.py": "its rows",
+        "pipeline/warehouse/reader.py": "the columns of points that a caller may ask for",
+        "pipeline/warehouse/retention.py": "which tables keep how long",
+        "ingest_api/vitality.py": "the figures of workers, which the street's records carry",
+        "pipeline/cli/": "`thalweg produce points` and `thalweg demo` speak of points",
+        "pipeline/learning/": "the measure of agreement between clusterings, a term of the field",
+    }
+}
+"""Where it is named besides, and why."""
+
+
+@pytest.mark.parametrize("street", STREETS)
+def test_a_street_is_named_in_its_own_folders_and_at_the_joints_alone(street: str) -> None:
+    allowed = (*OWN[street], *JOINTS, *ALSO[street])
+    named = {
+        str(path)
+        for path in modules()
+        if not str(path).startswith(allowed) and any(street in name.split(".") for name in imported(path))
+    }
+    assert named == set()
+
+
+@pytest.mark.parametrize("street", STREETS)
+def test_what_is_allowed_is_also_needed(street: str) -> None:
+    assert [place for place in OWN[street] if not (ROOT / place).exists()] == []
+    naming = [str(path) for path in modules() if any(street in name.split(".") for name in imported(path))]
+    assert [place for place in (*JOINTS, *ALSO[street]) if not any(it.startswith(place) for it in naming)] == []
+
+
+def test_every_street_has_a_folder_of_records_and_is_in_the_lists_here() -> None:
+    folders = {path.parent.name for path in (ROOT / "schemas").glob("*/topics.py")}
+    assert folders == set(STREETS)
