@@ -67,6 +67,7 @@ def check_faust() -> None:
 _SIGNATURES = {
     "getmany": ["self", "timeout"],
     "perform_seek": ["self"],
+    "resume_flow": ["self"],
     "on_partitions_revoked": ["self", "revoked"],
     "wait_empty": ["self"],
     "_add_gap": ["self", "tp", "offset_from", "offset_to"],

@@ -5,8 +5,10 @@ Faust message carries all records of one partition that a fetch brought.
 
 It also closes a hole. Faust's streams throw away what reaches them while `app.flow_control` is inactive, and a fetch
 may come back between an assignment and the seek to the committed offsets; the run after it then follows as if nothing
-were missing, and is acknowledged. So a run is held until flow control is active, every run is checked against the
-offset that is due, and what does not fit is fetched again from there.
+were missing, and is acknowledged. So too with what waits in the streams' queues when flow control is resumed, which
+empties them, and after a recovery it is resumed once more behind the seek. So a run is held until the flow has been
+resumed since the seek, every run is checked against the offset that is due, and what does not fit is fetched again
+from there.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ class RunConsumer(Consumer):
         self._starts: dict[TP, int] = {}
         self._due: dict[TP, int] = {}
         self._mismatch: dict[TP, tuple[int, int]] = {}
+        self._resumed = False
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         records, active = await self._wait_next_records(timeout)
@@ -121,8 +124,17 @@ class RunConsumer(Consumer):
         return Run(self._epoch, self._starts[tp], due, kept)
 
     async def _until_streams_listen(self) -> None:
-        while not (self.app.flow_control.is_active() or self.should_stop) and self.flow_active:  # noqa: ASYNC110
+        while self.flow_active and not (self._streams_listen or self.should_stop):  # noqa: ASYNC110
             await asyncio.sleep(HOLD_SECONDS)  # Faust's flow control has no event that tells of its resumption
+
+    @property
+    def _streams_listen(self) -> bool:
+        return self._resumed and bool(self.app.flow_control.is_active())
+
+    def resume_flow(self) -> None:
+        """Faust calls this right after it has resumed flow control, which empties the queues of the streams."""
+        super().resume_flow()
+        self._resumed = True
 
     def _message(self, tp: TP, run: Run, generation: int) -> ConsumerMessage:
         last = run.records[-1]
@@ -150,6 +162,7 @@ class RunConsumer(Consumer):
     async def perform_seek(self) -> None:
         """Seeks to the committed offsets, and notes them as what is due in this epoch."""
         generation = self.app.consumer_generation_id
+        self._resumed = False
         await super().perform_seek()
         mine = [tp for tp in self.assignment() if tp.topic in self._reading.topics]
         starts = {tp: offset for tp in mine if (offset := self._committed_offset[tp]) is not None}

@@ -45,6 +45,17 @@ class Scripted(RunConsumer):
     committed: int | None
     seeks: list[int]
     active: set[TP]
+    recovers: bool
+
+    async def perform_seek(self) -> None:
+        """And what Faust's recovery does next."""
+        await super().perform_seek()
+        if self.recovers:
+            self.resume()
+
+    def resume(self) -> None:
+        self.app.flow_control.resume()
+        self.resume_flow()
 
     def _new_consumer_thread(self) -> Any:
         """Any service will do: nothing is fetched here, and the real one brings an event loop of its own."""
@@ -76,7 +87,7 @@ async def consumer(tmp_path: Path) -> Scripted:
 
     made = Scripted(app.transport, nothing, nothing, nothing)
     made.fetches, made.committed, made.seeks = [], 5, []
-    made.flow_active, made.active = True, {PLACE, CHANGELOG}
+    made.flow_active, made.active, made.recovers = True, {PLACE, CHANGELOG}, True
     return made
 
 
@@ -193,6 +204,19 @@ async def test_a_run_waits_until_faust_listens(consumer: Scripted) -> None:
     await asyncio.sleep(0.02)
     assert not reading.done()
     consumer.app.flow_control.resume()
+    assert spans(await reading) == [(5, 5, 6)]
+
+
+async def test_a_run_waits_for_the_resumption_that_empties_the_streams(consumer: Scripted) -> None:
+    """After a recovery flow control is active all along, and is resumed once more behind the seek."""
+    consumer.recovers = False
+    await consumer.perform_seek()
+    assert consumer.app.flow_control.is_active()
+    consumer.fetches = [records([5])]
+    reading = asyncio.create_task(read(consumer))
+    await asyncio.sleep(0.02)
+    assert not reading.done()
+    consumer.resume()
     assert spans(await reading) == [(5, 5, 6)]
 
 
