@@ -31,7 +31,6 @@ ALSO = {
         "pipeline/warehouse/retention.py": "which tables keep how long",
         "ingest_api/vitality.py": "the figures of workers, which the street's records carry",
         "pipeline/cli/": "`thalweg produce points` and `thalweg demo` speak of points",
-        "pipeline/learning/": "the measure of agreement between clusterings, a term of the field",
     }
 }
 """Where it is named besides, and why."""
