@@ -43,7 +43,7 @@ class Decoder:
             source = record.source
             if source is None:
                 self._repeats.forget(key)
-            elif not self._repeats.is_new(key, (source.partition, source.offset)):
+            elif not self._repeats.is_new(key, (source.offset, 0)):
                 return Told(watch.kind, ())
             if watch.gone is None or record.key is None:
                 return Told(watch.kind, ())

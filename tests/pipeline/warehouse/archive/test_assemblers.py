@@ -19,6 +19,7 @@ from pipeline.warehouse.archive.streams import STREAMS, StreamsAssembler
 from pipeline.warehouse.connection import Connection
 from schemas.clustering.points import PointsClustered
 from schemas.codec import Undecodable
+from schemas.exchange import SOURCE_HEADER
 from tests.pipeline.warehouse.databases import value
 from tests.pipeline.warehouse.records import CODEC, drift, logged, points, update
 
@@ -138,6 +139,20 @@ def test_a_deletion_counts_once_and_a_stream_may_begin_again() -> None:
     told = [assembler.add(logged(event, offset, key=b"a")) for offset, event in enumerate(events)]
     assert told == [False, True, True, False, True]
     assert assembler.take(-1)["deleted"].to_pylist() == [False, True, False]
+
+
+def test_a_repeated_deletion_that_names_its_source_does_not_end_the_next_life() -> None:
+    assembler = StreamsAssembler(CODEC, {})
+    gone = {SOURCE_HEADER: b"points.observed.v1-0-4"}
+    story = [update("a", 3, {1: 2}), None, update("a", 5, {1: 1})]
+    told = [
+        assembler.add(replace(logged(event, offset, key=b"a"), headers={} if event else gone))
+        for offset, event in enumerate([*story, *story, update("a", 6, {1: 3})])
+    ]
+    assert told == [True, True, True, False, False, False, True]
+    rows = assembler.take(-1)
+    assert rows["deleted"].to_pylist() == [False, True, False, False]
+    assert rows["source_offset"].to_pylist() == [3, 4, 5, 6]
 
 
 def test_the_engine_unfolds_the_clusters_of_an_update(tables: Connection) -> None:
