@@ -29,6 +29,7 @@ def main() -> None:
     lifeline.attach(os.environ)
     try:
         settings = _prepare(arguments.ordinal)
+        _say("PROGRESS loading the learner; the first time it is compiled, which takes a minute")
         app = create_app(settings)
     except Failure as failure:
         log.error("%s", failure)
@@ -36,12 +37,17 @@ def main() -> None:
 
     async def announce() -> None:
         await until_ready(app)
-        sys.stdout.write(f"THALWEG READY {settings.name} kafka://{settings.kafka.bootstrap}\n")
-        sys.stdout.flush()
+        _say(f"READY {settings.name} kafka://{settings.kafka.bootstrap}")
 
     app.task(announce)
 
     faust.Worker(app, loglevel="INFO", override_logging=False).execute_from_commandline()
+
+
+def _say(what: str) -> None:
+    """To whoever supervises this process."""
+    sys.stdout.write(f"THALWEG {what}\n")
+    sys.stdout.flush()
 
 
 def _prepare(ordinal: int | None) -> WorkerSettings:
