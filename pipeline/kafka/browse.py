@@ -79,11 +79,13 @@ def _consumer(settings: KafkaSettings, group: str = "thalweg-browse") -> Consume
 
 def _marks(consumer: Consumer, topic: str) -> dict[int, Watermarks]:
     try:
-        listed = consumer.list_topics(topic, timeout=10).topics[topic]
+        listed = consumer.list_topics(topic, timeout=10).topics.get(topic)
     except KafkaException as error:
         raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
-    if listed.error is not None:
-        raise LogUnavailable(f"topic {topic}: {listed.error.str()}")
+    if listed is None or listed.error is not None:
+        raise LogUnavailable(
+            f"topic {topic}: {'the broker does not list it' if listed is None else listed.error.str()}"
+        )
     return {partition: watermarks(consumer, topic, partition) for partition in sorted(listed.partitions)}
 
 

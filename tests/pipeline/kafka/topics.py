@@ -28,7 +28,7 @@ class Topics:
         name = f"t{uuid.uuid4().hex[:10]}.v1"
         told = {key.replace("_", "."): value for key, value in config.items()}
         self._admin.create_topics([NewTopic(name, partitions, 1, config=told)])[name].result()
-        while len(self._admin.list_topics(timeout=10).topics[name].partitions) != partitions:
+        while not self._is_there(name, partitions):
             time.sleep(0.02)
         return name
 
@@ -63,6 +63,10 @@ class Topics:
             assert time.monotonic() < deadline, "the broker has not compacted"
             self.write(topic, [b"filler"], key=b"filler")
             time.sleep(0.5)
+
+    def _is_there(self, name: str, partitions: int) -> bool:
+        topic = self._admin.list_topics(timeout=10).topics.get(name)
+        return topic is not None and len(topic.partitions) == partitions
 
     def config(self, topic: str) -> dict[str, str]:
         from_broker = ConfigResource(ConfigResource.Type.TOPIC, topic)
