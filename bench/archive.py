@@ -1,6 +1,6 @@
 """How fast is the archive beside a bare insert_arrow loop? Rows a second, both in one run, on the same warehouse.
 
-    python bench/archive.py [--rows 2000000] [--batch 1000] [--dimension 8] [--json FILE]
+    PYTHONPATH=. python bench/archive.py [--rows 2000000] [--batch 1000] [--dimension 8] [--json FILE]
 
 The log is filled first. Then, by turns: a loop that inserts ready-made blocks of the archive's columns with no
 rollup (the bound), the same with the rollup's own insert, and the archive from its first record to its last row.

@@ -1,6 +1,6 @@
 """The whole road of an event: how fast, and how long an answer takes.
 
-    python bench/road.py [--json FILE]
+    PYTHONPATH=. python bench/road.py [--json FILE]
 
 Starts a stack of its own, without rate limits, on free ports and empty data; everything shares this machine.
 
