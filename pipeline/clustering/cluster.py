@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 TELL_EVERY_MICROSECONDS = 100_000
 """A stream's clusters are told at most so often while it is busy, and once more when it falls silent."""
+TELLING_SHARE = 0.1
+"""Of the time, over all streams: with many busy streams each is told of less often, and learning is not held up."""
 
 
 class Cluster:
@@ -35,6 +37,7 @@ class Cluster:
 
     def __init__(self, meter: Meter, clock: Clock) -> None:
         self._meter, self._clock = meter, clock
+        self._quiet_until = 0
 
     def key(self, event: PointsObserved) -> str:
         return event.stream
@@ -70,11 +73,14 @@ class Cluster:
         return outcome
 
     def settle(self, state: StreamState, *, final: bool) -> Sequence[Emission]:
-        due = final or self._clock() - state.told_at >= TELL_EVERY_MICROSECONDS
+        due = final or self._may_tell(state, self._clock())
         return (self._tell(state),) if due and state.owing and state.exists else ()
 
+    def _may_tell(self, state: StreamState, now: int) -> bool:
+        return now - state.told_at >= TELL_EVERY_MICROSECONDS and now >= self._quiet_until
+
     def _tell(self, state: StreamState) -> Emission:
-        now = self._clock()
+        now, begun = self._clock(), time.perf_counter()
         try:
             event = tell.updated(state, self._meter, now)
         except MemoryError:
@@ -84,6 +90,7 @@ class Cluster:
             event = tell.updated(state, self._meter, now)
         state.told_at, state.owing = now, False
         state.changed.clear()
+        self._quiet_until = now + int((time.perf_counter() - begun) * 1_000_000 / TELLING_SHARE)
         return Emission(CLUSTERS, event)
 
     def _forget(self, event: PointsObserved, state: StreamState) -> Outcome:
@@ -145,7 +152,7 @@ class Cluster:
         answer = None
         if received.raw.reply_partition is not None:
             answer = tell.answer(state, learner, judgement, milliseconds, first_point=first)
-        if now - state.told_at >= TELL_EVERY_MICROSECONDS:
+        if self._may_tell(state, now):
             emissions.append(self._tell(state))
         return Emit(emissions, answer)
 

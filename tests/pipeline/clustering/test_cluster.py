@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.clustering import cluster
 from pipeline.clustering.choose import ALGORITHMS
 from pipeline.clustering.cluster import TELL_EVERY_MICROSECONDS
 from pipeline.learning.learner import OUTLIER
@@ -201,7 +202,21 @@ def test_a_state_that_cannot_be_kept_refuses_until_it_is_reset() -> None:
     assert "too large" in str(outcome)
 
 
-def test_a_busy_stream_is_told_at_most_so_often_and_once_more_when_it_falls_silent() -> None:
+def test_telling_gives_way_to_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a share of next to nothing, one stream's update keeps the others' waiting, but for the last."""
+    monkeypatch.setattr(cluster, "TELLING_SHARE", 1e-9)
+    bench = Bench()
+    assert len(emitted(bench.learn(EXAMPLE), ClustersUpdated)) == 1
+    bench.clock.now += TELL_EVERY_MICROSECONDS
+    assert emitted(bench.learn(EXAMPLE), ClustersUpdated) == []
+    assert bench.step.settle(bench.state, final=False) == ()
+    assert len(bench.step.settle(bench.state, final=True)) == 1
+
+
+def test_a_busy_stream_is_told_at_most_so_often_and_once_more_when_it_falls_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "TELLING_SHARE", 1e9)
     bench = Bench()
     assert len(emitted(bench.learn(EXAMPLE), ClustersUpdated)) == 1
     assert emitted(bench.learn(EXAMPLE), ClustersUpdated) == []
