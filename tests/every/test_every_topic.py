@@ -7,7 +7,9 @@ from dataclasses import fields
 
 import pytest
 
-from schemas.catalogue import TOPICS, changelog, state_of, topic_named
+from ingest_api.live.clustering import WATCHES
+from pipeline.warehouse.archive.archive import TARGETS
+from schemas.catalogue import ARCHIVED, TOPICS, WATCHED, changelog, state_of, topic_named
 from schemas.event import Event
 from schemas.registry import Schema, canonical, checked_in
 from schemas.topic import Topic, Writer
@@ -66,3 +68,11 @@ def test_a_schema_parses_has_a_subject_and_describes_itself(schema: Schema) -> N
     assert canonical(schema.text)
     assert REGISTRY.subjects_of(schema.id)
     assert schema.definition["doc"]
+
+
+def test_the_archive_stores_what_the_catalogue_says_is_archived() -> None:
+    assert {target.topic for target in TARGETS} == set(ARCHIVED)
+
+
+def test_the_live_bridge_tells_what_the_catalogue_says_is_watched() -> None:
+    assert {watch.topic for watch in WATCHES} == set(WATCHED)
