@@ -28,8 +28,8 @@ lint: install-dev ## style, types and who may import whom
 
 ci: lint test ## what continuous integration runs
 
-bench: install-dev ## run the benchmarks; each prints a table
-	@for it in bench/*.py; do case $$it in */_*) ;; *) PYTHONPATH=. $(BIN)/python $$it $(ARGS) || exit 1;; esac; done
+bench: install-dev ## run the benchmarks, a table each; ARGS="--quick" for short ones, ARGS="fanout --json out" for one
+	$(BIN)/python -m bench $(ARGS)
 
 install: $(VENV)/.installed ## the virtual environment, with what running needs
 install-dev: $(VENV)/.installed-dev ## the same, with what testing needs
