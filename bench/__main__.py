@@ -14,9 +14,8 @@ APART = ("__init__", "__main__", "sheet")
 def main() -> None:
     benchmarks = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in APART)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which: {', '.join(benchmarks)}; all, if none is said"
-    )
+    known = ", ".join(benchmarks)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {known}; all, if none is said")
     parser.add_argument("--quick", action="store_true", help="short runs, to see that they work")
     parser.add_argument("--json", type=Path, metavar="FOLDER", help="keep each one's numbers there")
     arguments = parser.parse_args()
