@@ -23,6 +23,8 @@ from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, TransportT
 from faust.types.tuples import ConsumerMessage
 
+from topologies import batches
+
 log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 0.002
@@ -216,3 +218,4 @@ class RunTransport(Transport):
     def __init__(self, *args: Any, reading: Reading, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.reading = reading
+        batches.install()

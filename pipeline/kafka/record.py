@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import cast
 
 from confluent_kafka import KafkaError, Message
@@ -14,6 +15,10 @@ from schemas.position import Position
 # The client's own codes are public, for all their underscores.
 END_OF_PARTITION = KafkaError._PARTITION_EOF  # noqa: SLF001
 BEYOND_USE = KafkaError._FATAL  # noqa: SLF001
+
+# Over a name that is not UTF-8, confluent_kafka returns a broken list and sets an exception besides. CPython notices
+# that when the method is called by C; called by Python code it may go on to the list, and crash.
+_ASKED = methodcaller("headers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Record:
 
 def record_of(message: Message) -> Record:
     """From a message without error."""
-    headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
+    headers = _headers(message)
     return Record(
         cast(str, message.topic()),
         cast(int, message.partition()),
@@ -53,3 +58,11 @@ def record_of(message: Message) -> Record:
         message.value(),
         {name: value or b"" for name, value in headers} if headers else {},
     )
+
+
+def _headers(message: Message) -> list[tuple[str, bytes | None]] | None:
+    """None also where a name is not UTF-8, which brokers take: one such header must not end whoever reads the log."""
+    try:
+        return cast("list[tuple[str, bytes | None]] | None", _ASKED(message))
+    except SystemError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.kafka import browse
 from pipeline.kafka.tail import Watermarks
 from pipeline.settings import KafkaSettings
 from schemas.position import Position
+from tests.doubles.batch import batch, send
 from tests.pipeline.kafka.topics import NOBODY, Topics
 
 
@@ -106,3 +108,13 @@ def test_a_topic_that_is_not_there_is_said(kafka: KafkaSettings) -> None:
 def test_without_a_broker_it_is_unavailable() -> None:
     with pytest.raises(LogUnavailable, match="does not answer"):
         browse.ends(NOBODY, "t")
+
+
+async def test_a_header_whose_name_is_not_utf8_ends_no_reading(
+    kafka: KafkaSettings, topics: Topics, topic: str
+) -> None:
+    """confluent_kafka raises over such a name, and gives none of the record's headers."""
+    odd, even = (b"k", b"odd", [(b"\xff", b"1"), (b"a", b"2")]), (b"k", b"even", [(b"a", b"3")])
+    await send(kafka.bootstrap, topic, 0, batch([odd, even] * 200))  # once might go well
+    told = [(record.value, record.headers) for record in await asyncio.to_thread(list, browse.stretch(kafka, topic))]
+    assert told == [(b"odd", {}), (b"even", {"a": b"3"})] * 200
