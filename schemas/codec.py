@@ -18,7 +18,8 @@ from schemas.event import Event
 from schemas.registry import Registry, Schema, checked_in
 
 E = TypeVar("E", bound=Event)
-_FRAME = struct.Struct(">bI")
+FRAME = struct.Struct(">bI")
+"""What stands before the datum: zero, the schema's id."""
 _EMPTY: NDArray[np.float64] = np.empty(0, np.float64)
 
 
@@ -40,7 +41,7 @@ class Codec:
         """Raises ValueError when a field does not fit its schema."""
         schema = self.registry.named(event.SCHEMA)
         out = io.BytesIO()
-        out.write(_FRAME.pack(0, schema.id))
+        out.write(FRAME.pack(0, schema.id))
         datum = event.datum()
         try:
             fastavro.schemaless_writer(out, schema.head, datum)
@@ -55,7 +56,7 @@ class Codec:
         schema = self._writer(raw)
         newest = self.registry.named(record.SCHEMA)
         source = io.BytesIO(raw)
-        source.seek(_FRAME.size)
+        source.seek(FRAME.size)
         try:
             if schema.id == newest.id:
                 datum = _read(source, schema)
@@ -71,9 +72,9 @@ class Codec:
             raise Undecodable("avro_invalid", detail, schema.id) from error
 
     def _writer(self, raw: bytes) -> Schema:
-        if len(raw) < _FRAME.size or raw[0] != 0:
+        if len(raw) < FRAME.size or raw[0] != 0:
             raise Undecodable("frame_invalid", "not the Confluent wire format: a zero byte and a four-byte schema id")
-        schema_id = _FRAME.unpack_from(raw)[1]
+        schema_id = FRAME.unpack_from(raw)[1]
         schema = self.registry.schemas.get(schema_id)
         if schema is None:
             raise Undecodable("schema_unknown", f"no schema has the id {schema_id}", schema_id)
@@ -82,9 +83,9 @@ class Codec:
 
 def schema_id_of(raw: bytes | None) -> int | None:
     """The schema id a value claims, or None where there is no frame."""
-    if raw is None or len(raw) < _FRAME.size or raw[0] != 0:
+    if raw is None or len(raw) < FRAME.size or raw[0] != 0:
         return None
-    return int(_FRAME.unpack_from(raw)[1])
+    return int(FRAME.unpack_from(raw)[1])
 
 
 def _read(source: io.BytesIO, schema: Schema) -> dict[str, Any]:

@@ -47,10 +47,25 @@ class Schema:
         return tuple(reversed(names))
 
     @cached_property
+    def plain(self) -> tuple[Json, ...]:
+        """The fields before `arrays`."""
+        fields = self.definition["fields"]
+        return tuple(fields[: len(fields) - len(self.arrays)])
+
+    @cached_property
     def head(self) -> Json:
         """The schema without `arrays`, which an Avro record's encoding simply has behind it (Avro 1.12, Records)."""
-        kept = self.definition["fields"][: len(self.definition["fields"]) - len(self.arrays)]
-        return cast(Json, fastavro.parse_schema(_physical(self.definition | {"fields": kept})))
+        return cast(Json, fastavro.parse_schema(_physical(self.definition | {"fields": self.plain})))
+
+    @cached_property
+    def alone(self) -> Mapping[str, Json]:
+        """A schema for each field of `plain`: a record of nothing else is encoded as the field is."""
+        return {
+            field["name"]: cast(
+                Json, fastavro.parse_schema(_physical({"type": "record", "name": "_", "fields": [field]}))
+            )
+            for field in self.plain
+        }
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,6 @@ def checked_in() -> Registry:
 def _physical(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: _physical(value) for key, value in node.items() if key not in ("logicalType", "doc")}
-    if isinstance(node, list):
+    if isinstance(node, list | tuple):
         return [_physical(item) for item in node]
     return node
