@@ -140,3 +140,12 @@ class Learner(Protocol):
 
     def snapshot(self) -> bytes:
         """The whole model as versioned bytes; equal models give equal bytes."""
+
+
+@runtime_checkable
+class SequenceLearner(Learner, Protocol):
+    """A learner that takes many small batches in one call, for which a call each would cost more than the learning."""
+
+    def learn_sequence(self, batches: NDArray[np.float64]) -> Judgement:
+        """(k, n, D) batches, as k calls of `learn` as configured would take and judge them, in one judgement of k * n
+        points. Raises ValueError for another shape, with nothing learned; it cannot fail in the middle."""

@@ -54,5 +54,5 @@ def warm() -> None:
     state = empty(2, 1)
     points, trace = np.zeros((1, 2)), np.zeros(1, TRACE)
     labels, similarities = np.zeros(1, np.int64), np.zeros(1)
-    _COMPILED.learn(points, state, Rules(0.71, 1, 0.05, 1e-4), trace, alarms(1), labels, similarities)
+    _COMPILED.learn(points, 1, state, Rules(0.71, 1, 0.05, 1e-4), trace, alarms(1), labels, similarities)
     _COMPILED.judge(points, state, 1.0, labels, similarities)

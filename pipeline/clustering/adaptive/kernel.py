@@ -108,6 +108,7 @@ def entries(stamp: int) -> Entries:
 
     def learn(
         points: Points,
+        size: int,
         state: State,
         rules: Rules,
         trace: Trace,
@@ -115,15 +116,18 @@ def entries(stamp: int) -> Entries:
         labels: Labels,
         similarities: Points,
     ) -> tuple[int, int]:
-        """Learn the points one after the other and settle them; returns how many drifts there were, or TOO_GREAT, with
-        nothing learned, if a coordinate lies beyond +-GREATEST. Counts alone decide when anything happens, so that the
-        state after n points does not depend on the batches they came in."""
+        """Learn batches of `size` points, one after the other, and settle each when it is over; returns how many
+        drifts there were, or TOO_GREAT, with nothing learned, if a coordinate lies beyond +-GREATEST. Counts alone
+        decide when anything happens, so that the state after n points does not depend on the batches they came in."""
         if not within(points, GREATEST):
             return TOO_GREAT, stamp
         raised = 0
-        for i in range(points.shape[0]):
-            raised = learn_point(points[i], i, state, rules, trace, alarms, raised)
-        settle(points, state, trace, labels, similarities)
+        for start in range(0, points.shape[0], size):
+            batch = points[start : start + size]
+            traced = trace[start : start + size]
+            for i in range(batch.shape[0]):
+                raised = learn_point(batch[i], i, state, rules, traced, alarms, raised)
+            settle(batch, state, traced, labels[start : start + size], similarities[start : start + size])
         return raised, stamp
 
     def judge(points: Points, state: State, reach: float, labels: Labels, similarities: Points) -> int:

@@ -91,15 +91,24 @@ class AdaptiveLearner:
 
     def learn(self, points: NDArray[np.float64], override: Override = AS_CONFIGURED) -> Judgement:
         """See `Learner.learn`. Raises ValueError also for an override out of its range."""
-        points = self._checked(points)
         rules = self._configured if override is AS_CONFIGURED else self._rules(override)
+        return self._learn(self._checked(points), max(len(points), 1), rules)
+
+    def learn_sequence(self, batches: NDArray[np.float64]) -> Judgement:
+        """See `SequenceLearner.learn_sequence`."""
+        if batches.ndim != 3 or not batches.shape[1]:
+            raise ValueError(f"batches must be (k, n, {self.dimension}) with points in each, not {batches.shape}")
+        points = self._checked(batches.reshape(-1, batches.shape[2]))
+        return self._learn(points, batches.shape[1], self._configured)
+
+    def _learn(self, points: NDArray[np.float64], size: int, rules: Rules) -> Judgement:
         self._state = grown(self._state, rules.max_clusters)
         trace, found = np.zeros(len(points), TRACE), alarms(len(points))
         labels, similarities = np.empty(len(points), np.int64), np.empty(len(points))
-        batch = (self._state, rules, trace, found, labels, similarities)
-        raised, _stamp = self._engine.learn(points, *batch)
+        rest = (size, self._state, rules, trace, found, labels, similarities)
+        raised, _stamp = self._engine.learn(points, *rest)
         if raised == TOO_GREAT:
-            raised, _stamp = self._engine.learn(np.clip(points, -GREATEST, GREATEST), *batch)
+            raised, _stamp = self._engine.learn(np.clip(points, -GREATEST, GREATEST), *rest)
         return Judgement(labels, similarities, _drifts(found, raised) if raised else ())
 
     def judge(self, points: NDArray[np.float64]) -> Judgement:
