@@ -21,15 +21,15 @@ class Flight:
         self._failure: str | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def launch(self) -> Callable[[KafkaError | None, Message], None]:
-        """Counts one more; the delivery report goes to what this returns, from any thread."""
+    def launch(self, records: int = 1) -> Callable[[KafkaError | None, Message], None]:
+        """Counts so many more; each one's delivery report goes to what this returns, from any thread."""
         with self._lock:
-            self._aloft += 1
+            self._aloft += records
         return self._report
 
-    def recall(self) -> None:
-        """The record launched last was not taken: it is not waited for."""
-        self._land(None)
+    def recall(self, records: int = 1) -> None:
+        """So many of those launched last were not taken: they are not waited for."""
+        self._land(None, records)
 
     async def landed(self) -> None:
         """Raises LogUnavailable when a record could not be made durable."""
@@ -45,9 +45,9 @@ class Flight:
     def _report(self, error: KafkaError | None, message: Message) -> None:
         self._land(None if error is None else f"{message.topic()}: {error.str()}")
 
-    def _land(self, failure: str | None) -> None:
+    def _land(self, failure: str | None, records: int = 1) -> None:
         with self._lock:
-            self._aloft -= 1
+            self._aloft -= records
             self._failure = self._failure or failure
             waiter = self._waiter if not self._aloft else None
             if waiter is not None:

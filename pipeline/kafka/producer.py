@@ -6,8 +6,8 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Librdkafka
@@ -108,6 +108,18 @@ class Producer:
             flight.recall()
             raise
 
+    def launch_all(self, flight: Flight, topic: str, values: Sequence[bytes], *, key: bytes, partition: int) -> None:
+        """Queues records of one key and partition, in order, as ones of a flight, at a part of `launch`'s cost.
+        Raises as `launch` does; those before the one that was not taken are queued then."""
+        self._check_open()
+        report = self._reported(flight.launch(len(values)))
+        records: list[dict[str, Any]] = [{"value": value, "key": key} for value in values]
+        taken = self._client.produce_batch(topic, records, partition, report)
+        self._taken_bytes += sum(len(record["value"]) for record in records if "_error" not in record)
+        if taken < len(values):
+            flight.recall(len(values) - taken)
+            raise _failure(next(record["_error"] for record in records if "_error" in record), topic)
+
     async def close(self, timeout: float = 5.0) -> int:
         """Waits up to `timeout` seconds for what is queued, and gives up the rest: whoever awaits it gets
         LogUnavailable. Returns how many records were given up."""
@@ -140,13 +152,7 @@ class Producer:
         partition: int | None,
         delivered: Report,
     ) -> None:
-        if self._closing:
-            raise LogUnavailable("the producer is closed: this process is about to end")
-
-        def reported(error: KafkaError | None, message: Message) -> None:
-            self._reported_bytes += len(message)
-            delivered(error, message)
-
+        self._check_open()
         try:
             self._client.produce(
                 topic,
@@ -154,15 +160,24 @@ class Producer:
                 key=key,
                 headers=list(headers.items()) if headers else None,
                 partition=-1 if partition is None else partition,
-                on_delivery=reported,
+                on_delivery=self._reported(delivered),
             )
             self._taken_bytes += len(value or b"")
         except BufferError as error:
-            raise Overloaded("the queue to Kafka is full: the broker takes records slower than they come") from error
+            raise _full() from error
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                raise Broken(f"a record for {topic} is larger than {MAX_RECORD} bytes") from error
-            raise LogUnavailable(f"Kafka does not take the record: {error.args[0].str()}") from error
+            raise _failure(error.args[0], topic) from error
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise LogUnavailable("the producer is closed: this process is about to end")
+
+    def _reported(self, delivered: Report) -> Report:
+        def reported(error: KafkaError | None, message: Message) -> None:
+            self._reported_bytes += len(message)
+            delivered(error, message)
+
+        return reported
 
     def _poll(self) -> None:
         while not self._stopping.is_set():
@@ -184,3 +199,15 @@ class Producer:
             else:
                 future.set_exception(LogUnavailable(f"Kafka did not confirm the record: {error.str()}"))
                 future.exception()  # asyncio complains of an error nobody asked for; here that is the sender's choice
+
+
+def _full() -> Overloaded:
+    return Overloaded("the queue to Kafka is full: the broker takes records slower than they come")
+
+
+def _failure(error: KafkaError, topic: str) -> Failure:
+    if error.code() == KafkaError._QUEUE_FULL:  # noqa: SLF001
+        return _full()
+    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        return Broken(f"a record for {topic} is larger than {MAX_RECORD} bytes")
+    return LogUnavailable(f"Kafka does not take the record: {error.str()}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -60,6 +60,10 @@ class MemoryLog:
         self._aloft.append((report, topic))
         if not self.hold:
             self.land()
+
+    def launch_all(self, flight: Flight, topic: str, values: Sequence[bytes], *, key: bytes, partition: int) -> None:
+        for value in values:
+            self.launch(flight, topic, value, key=key, partition=partition)
 
     def land(self, error: str | None = None) -> None:
         aloft, self._aloft = self._aloft, []

@@ -162,3 +162,31 @@ async def test_a_flight_fails_when_one_record_of_it_does(kafka: KafkaSettings, t
         with pytest.raises(LogUnavailable, match="did not confirm"):
             await flight.landed()
     await producer.close()
+
+
+async def test_records_launched_together_keep_their_order_and_land_together(
+    kafka: KafkaSettings, producer: Producer, topic: str
+) -> None:
+    flight = Flight()
+    values = [b"%d" % n for n in range(500)]
+    producer.launch_all(flight, topic, values, key=b"k", partition=0)
+    await flight.landed()
+    assert [(record.key, record.value) for record in stretch(kafka, topic)] == [(b"k", value) for value in values]
+    assert producer.pending_bytes == 0
+
+
+async def test_of_records_launched_together_those_that_do_not_fit_are_not_waited_for() -> None:
+    producer, flight = Producer(NOBODY, "test", timeout=1.0, max_pending=3), Flight()
+    with pytest.raises(Overloaded):
+        producer.launch_all(flight, "t", [b"x"] * 5, key=b"k", partition=0)
+    assert producer.pending_bytes == 3
+    await producer.close(0.1)
+    with pytest.raises(LogUnavailable):
+        await flight.landed()
+
+
+async def test_one_record_too_large_among_those_launched_together_is_our_mistake(
+    producer: Producer, topic: str
+) -> None:
+    with pytest.raises(Broken):
+        producer.launch_all(Flight(), topic, [b"x" * (MAX_RECORD + 1)], key=b"k", partition=0)
