@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from schemas.alike import Alike
 from schemas.event import Event
 from schemas.topic import Topic
 
@@ -24,6 +26,15 @@ class Emit:
 
     emissions: Sequence[Emission] = ()
     answer: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmitEach:
+    """Records alike were all used: one result each for `topic`, and `others`, each with the index of its cause."""
+
+    topic: Topic
+    results: Alike[Any]
+    others: Sequence[tuple[int, Emission]] = ()
 
 
 @dataclass(frozen=True, slots=True)

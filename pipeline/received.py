@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.alike import Alike
 from schemas.event import Event
 from schemas.exchange import PART_HEADER, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER
 from schemas.position import Position
@@ -56,3 +60,14 @@ class Received(Generic[E]):
     @property
     def position(self) -> Position:
         return self.raw.position
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedAlike(Generic[E]):
+    """Records of one key in the log's order, decoded together. Nobody waits for an answer to any of them."""
+
+    alike: Alike[E]
+    partition: int
+    offsets: NDArray[np.int64]
+    timestamps: NDArray[np.int64]
+    """(n,) the log's, in microseconds since the epoch."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
-from pipeline.outcome import Emission, Outcome
-from pipeline.received import Received
+from pipeline.outcome import Emission, EmitEach, Outcome
+from pipeline.received import Received, ReceivedAlike
 from schemas.event import Event
 from schemas.topic import Topic
 
@@ -42,3 +42,15 @@ class Step(Protocol[E, S]):
 
     def settle(self, state: S, *, final: bool) -> Sequence[Emission]:
         """What the state still owes the world since it last told, if it is time; `final`: all it owes, now."""
+
+
+@runtime_checkable
+class AlikeStep(Step[E, S], Protocol[E, S]):
+    """A step that takes many small records at once, for which a call each would cost more than the work."""
+
+    @property
+    def numbers(self) -> Collection[str]:
+        """The integers in which records may differ and still be alike; arrays of doubles always may."""
+
+    def apply_alike(self, received: ReceivedAlike[E], state: S) -> EmitEach | None:
+        """What `apply` would do with one after the other. None, with nothing changed, if they must come one by one."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import psutil
 from datasketches import kll_doubles_sketch
 
@@ -35,14 +36,14 @@ class Meter:
     def __post_init__(self) -> None:
         self.started_at = self.started_at or self.clock()
 
-    def note(self, milliseconds: float, points: int) -> None:
-        """One batch of `points` took that long."""
-        self.batches += 1
+    def note(self, milliseconds: float, points: int, batches: int = 1) -> None:
+        """Batches with `points` in all took that long each."""
+        self.batches += batches
         self.points += points
         self.last_ms = milliseconds
         self.max_ms = milliseconds if self.max_ms is None else max(self.max_ms, milliseconds)
-        self._sum_ms += milliseconds
-        self._sketch.update(milliseconds)
+        self._sum_ms += milliseconds * batches
+        self._sketch.update(milliseconds if batches == 1 else np.full(batches, milliseconds))
 
     @property
     def mean_ms(self) -> float | None:

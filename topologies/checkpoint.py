@@ -21,19 +21,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, NoReturn, TypeVar
 
 from pipeline.errors import Broken, Failure
 from pipeline.kafka.flight import Flight
-from pipeline.outcome import Refuse
-from pipeline.received import Raw
 from pipeline.step import Step
 from schemas.codec import Codec
 from schemas.event import Event
 from schemas.position import Position
+from topologies.apply import Apply
 from topologies.deliver import Deliver
-from topologies.intake import Placement, raw_of, take_in
+from topologies.intake import Placement
+from topologies.partition import Engine, Partition
 from topologies.runs import Run
 from topologies.snapshots import key_of, pack, unpack
 
@@ -58,44 +58,6 @@ class Rhythm:
     max_live: int = 10_000
 
 
-class Engine(Protocol):
-    """What is needed of Faust: the current generation, a changelog, the states recovered from it."""
-
-    @property
-    def generation(self) -> int: ...
-
-    def recovered(self, key: bytes) -> bytes | None: ...
-
-    async def remember(self, partition: int, snapshots: Sequence[tuple[bytes, bytes]]) -> None:
-        """Durable in the changelog when it returns. Raises Failure."""
-
-
-@dataclass(slots=True)
-class Live(Generic[S]):
-    """A key's state in memory, and the last offset it has applied."""
-
-    state: S
-    applied: int
-
-
-@dataclass(slots=True)
-class Partition(Generic[S]):
-    """What one epoch knows of a partition."""
-
-    number: int
-    epoch: int
-    due: int
-    flight: Flight
-    live: dict[str, Live[S]] = field(default_factory=dict)
-    dirty: dict[str, None] = field(default_factory=dict)
-    pending: list[Any] = field(default_factory=list)
-    records: int = 0
-    since: float = 0.0
-    not_before: float = 0.0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    flushing: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
 class Checkpoint(Generic[E, S]):
     """Runs one step over all partitions of its topic that this worker holds.
 
@@ -112,8 +74,9 @@ class Checkpoint(Generic[E, S]):
         die: Callable[[str], NoReturn],
         rhythm: Rhythm = Rhythm(),
     ) -> None:
-        self._step, self._engine, self._deliver, self._codec = step, engine, deliver, codec
-        self._placement, self._die, self._rhythm = placement, die, rhythm
+        self._step, self._engine, self._deliver = step, engine, deliver
+        self._die, self._rhythm = die, rhythm
+        self._apply = Apply(step, engine, deliver, codec, placement, rhythm.breath_seconds)
         self._partitions: dict[int, Partition[S]] = {}
 
     async def take(self, event: Any) -> None:
@@ -124,7 +87,9 @@ class Checkpoint(Generic[E, S]):
         try:
             partition = self._partition(event.message.partition, run)
             async with partition.lock:
-                await self._apply_run(partition, run)
+                if not partition.pending:
+                    partition.since = time.monotonic()
+                await self._apply(partition, run)
                 partition.pending.append(event)
             if partition.records >= self._rhythm.records and time.monotonic() >= partition.not_before:
                 await self._flush(partition)
@@ -174,46 +139,6 @@ class Checkpoint(Generic[E, S]):
             raise Broken(
                 f"{topic}-{partition.number}: the state has reached {reached} but {partition.due} is committed"
             )
-
-    async def _apply_run(self, partition: Partition[S], run: Run) -> None:
-        if not partition.pending:
-            partition.since = time.monotonic()
-        breath = time.monotonic() + self._rhythm.breath_seconds
-        for record in run.records:
-            self._apply(partition, raw_of(record))
-            if time.monotonic() > breath:
-                # Heartbeats and fetches share this loop: a long run must let them in.
-                await asyncio.sleep(0)
-                await self._deliver.make_room(partition.flight)
-                breath = time.monotonic() + self._rhythm.breath_seconds
-        await self._deliver.make_room(partition.flight)
-        partition.records += len(run.records)
-        partition.due = run.ends
-
-    def _apply(self, partition: Partition[S], raw: Raw) -> None:
-        received = take_in(raw, self._codec, self._step.kind)
-        if not isinstance(received, Refuse):
-            key = self._step.key(received.event)
-            misplaced = self._placement.check(raw, key)
-            if misplaced is None:
-                live = self._live(partition, key)
-                if raw.position.offset <= live.applied:
-                    return
-                outcome = self._step.apply(received, live.state)
-                live.applied = raw.position.offset
-                partition.dirty[key] = None
-                self._deliver(outcome, self._step.topic, raw, partition.flight)
-                return
-            received = misplaced
-        self._deliver(received, self._step.topic, raw, partition.flight)
-
-    def _live(self, partition: Partition[S], key: str) -> Live[S]:
-        live = partition.live.get(key)
-        if live is None:
-            value = self._engine.recovered(key_of(partition.number, key))
-            applied, body = (-1, None) if value is None else unpack(value)
-            live = partition.live[key] = Live(self._step.restore(body), applied)
-        return live
 
     def _settle(self, partition: Partition[S], *, final: bool) -> None:
         for key in partition.dirty:

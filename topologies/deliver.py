@@ -6,12 +6,14 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.kafka.flight import Flight
 from pipeline.kafka.producer import MAX_RECORD, Producer
-from pipeline.outcome import Divert, Drop, Emission, Emit, Outcome, Refuse
-from pipeline.received import Raw
+from pipeline.outcome import Divert, Drop, Emission, Emit, EmitEach, Outcome, Refuse
+from pipeline.received import Raw, ReceivedAlike
+from schemas.alike import encode_alike
 from schemas.codec import Codec, schema_id_of
 from schemas.event import Event
 from schemas.exchange import REPLIES, SOURCE_HEADER, Refused, Replied
@@ -53,6 +55,15 @@ class Deliver:
                 self.counts[f"diverted:{reason}"] += 1
                 headers = dict(raw.headers)
                 self._producer.launch(flight, elsewhere.name, raw.value, key=raw.key, headers=headers)
+
+    def each(self, outcome: EmitEach, received: ReceivedAlike[Any], source: Topic, key: bytes, flight: Flight) -> None:
+        """What records alike became, in their order."""
+        self.counts["emitted"] += len(outcome.results)
+        values = encode_alike(self._codec, outcome.results)
+        partition = received.partition
+        self._producer.launch_all(flight, outcome.topic.name, values, key=key, partition=partition)
+        for index, emission in outcome.others:
+            self.emit((emission,), Position(source.name, partition, int(received.offsets[index])), key, flight)
 
     def emit(self, emissions: Sequence[Emission], source: Position, key: bytes | None, flight: Flight) -> None:
         """Co-partitioned topics get the partition of their cause, so that order and state keep together. A tombstone

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.clock import Clock
-from pipeline.clustering import tell
+from pipeline.clustering import sequence, tell
 from pipeline.clustering.check import check
 from pipeline.clustering.choose import LearnerConfig, create
 from pipeline.clustering.state import StreamState, from_bytes, to_bytes
-from pipeline.learning.learner import AS_CONFIGURED, Judgement, Learner, Override
-from pipeline.outcome import Drop, Emission, Emit, Outcome, Refuse
-from pipeline.received import Received
+from pipeline.learning.learner import AS_CONFIGURED, Drift, Learner, Override, SequenceLearner
+from pipeline.outcome import Drop, Emission, Emit, EmitEach, Outcome, Refuse
+from pipeline.received import Received, ReceivedAlike
 from pipeline.telemetry import Meter
-from schemas.clustering.points import Action, ClusteringConfig, PointsObserved
+from schemas.clustering.points import Action, ClusteringConfig, PointsClustered, PointsObserved
 from schemas.clustering.topics import CLUSTERED, CLUSTERS, DRIFT, OBSERVED, OUTLIERS
 from schemas.topic import Topic
 
@@ -30,10 +30,11 @@ TELLING_SHARE = 0.1
 
 
 class Cluster:
-    """A `pipeline.step.Step`. Deterministic but for `processed_at` and durations, which no state depends on."""
+    """A `pipeline.step.AlikeStep`. Deterministic but for `processed_at` and durations, which no state depends on."""
 
     topic: Topic = OBSERVED
     kind = PointsObserved
+    numbers = sequence.NUMBERS
 
     def __init__(self, meter: Meter, clock: Clock) -> None:
         self._meter, self._clock = meter, clock
@@ -71,6 +72,21 @@ class Cluster:
         if isinstance(outcome, Refuse):
             state.refused += 1
         return outcome
+
+    def apply_alike(self, received: ReceivedAlike[PointsObserved], state: StreamState) -> EmitEach | None:
+        event, learner = received.alike.first, state.learner
+        if not isinstance(learner, SequenceLearner) or not sequence.is_plain(received):
+            return None
+        if check(event) is not None or _unfit(event, state) is not None:
+            return None
+        begun = time.perf_counter()
+        state.reach(event.stream, received.partition, int(received.offsets[-1]))
+        results, others = sequence.learned(received, state, learner, self._clock())
+        count = len(received.offsets)
+        self._meter.note((time.perf_counter() - begun) * 1000 / count, results.columns["labels"].size, count)
+        if self._may_tell(state, results.first.processed_at):
+            others.append((count - 1, self._tell(state)))
+        return EmitEach(CLUSTERED, results, others)
 
     def settle(self, state: StreamState, *, final: bool) -> Sequence[Emission]:
         due = final or self._may_tell(state, self._clock())
@@ -146,7 +162,7 @@ class Cluster:
         state.touch([label for label in np.unique(judgement.labels).tolist() if label >= 0], at)
         if judgement.drifts:
             state.last_drift_at = at
-        emissions = _emissions(received, judgement, first, now)
+        emissions = _emissions(tell.clustered(received, judgement, first, now), judgement.drifts)
         milliseconds = (time.perf_counter() - begun) * 1000
         self._meter.note(milliseconds, len(judgement.labels))
         answer = None
@@ -164,14 +180,13 @@ class Cluster:
         return Drop("duplicate", tell.answer(state, learner, judgement, milliseconds, duplicate=True))
 
 
-def _emissions(received: Received[PointsObserved], judgement: Judgement, first: int, now: int) -> list[Emission]:
-    emissions = [Emission(CLUSTERED, tell.clustered(received, judgement, first, now))]
-    strays = tell.outliers(received, judgement, now)
-    if strays is not None:
-        emissions.append(Emission(OUTLIERS, strays))
-    drifts = enumerate(judgement.drifts)
-    emissions += [Emission(DRIFT, tell.drifted(received, drift, ordinal, now)) for ordinal, drift in drifts]
-    return emissions
+def _emissions(batch: PointsClustered, drifts: Sequence[Drift]) -> list[Emission]:
+    strays = tell.outliers(batch)
+    return [
+        Emission(CLUSTERED, batch),
+        *([] if strays is None else [Emission(OUTLIERS, strays)]),
+        *(Emission(DRIFT, tell.drifted(batch, drift, ordinal)) for ordinal, drift in enumerate(drifts)),
+    ]
 
 
 def _unfit(event: PointsObserved, state: StreamState) -> Refuse | None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.clustering.choose import LearnerConfig, restore
 from pipeline.errors import Broken
@@ -101,10 +103,31 @@ class StreamState:
         while len(self.births) > MAX_BIRTHS:
             del self.births[next(iter(self.births))]
 
+    def touch_each(self, labels: NDArray[np.int64], at: NDArray[np.int64]) -> None:
+        """`touch` for each row of (n, m) labels, negative ones left out, by the (n,) times, in order."""
+        found, firsts = np.unique(labels, return_index=True)
+        lasts = dict(zip(*_last_rows(labels), strict=True))
+        if len(self.births) + len(found) > MAX_BIRTHS:
+            for row, moment in zip(labels, at.tolist(), strict=True):
+                self.touch((label for label in np.unique(row).tolist() if label >= 0), moment)
+            return
+        rows = {label: index // labels.shape[1] for label, index in zip(found.tolist(), firsts.tolist(), strict=True)}
+        for label in sorted(lasts, key=lambda label: (lasts[label], label)):
+            if label >= 0:
+                born = self.births.pop(label, (int(at[rows[label]]), 0))[0]
+                self.births[label] = born, int(at[lasts[label]])
+                self.changed.add(label)
+
     def lifetime(self, cluster_id: int) -> tuple[int, int]:
         """When the cluster took in its first and its last point; the stream's own beginning where that is not
         known."""
         return self.births.get(cluster_id, (self.created_at, self.created_at))
+
+
+def _last_rows(labels: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """Each label and the last row that holds it."""
+    found, from_end = np.unique(labels[::-1], return_index=True)
+    return found.tolist(), (len(labels) - 1 - from_end // labels.shape[1]).tolist()
 
 
 def _digest(batch_id: str) -> bytes:

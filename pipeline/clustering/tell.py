@@ -9,8 +9,9 @@ import numpy as np
 from pipeline.clustering.state import StreamState
 from pipeline.learning.learner import Cluster as Promoted
 from pipeline.learning.learner import Drift, Judgement, Learner, Status
-from pipeline.received import Received
+from pipeline.received import Received, ReceivedAlike
 from pipeline.telemetry import Meter
+from schemas.alike import Alike
 from schemas.clustering.clusters import Cluster, ClustersUpdated, DriftDetected, WorkerFigures
 from schemas.clustering.points import (
     AnsweredCluster,
@@ -56,32 +57,68 @@ def clustered(received: Received[PointsObserved], judgement: Judgement, first_po
     )
 
 
-def outliers(received: Received[PointsObserved], judgement: Judgement, now: int) -> OutliersDetected | None:
-    """None when there are none."""
-    indices = np.flatnonzero(judgement.labels < 0)
-    if not indices.size:
-        return None
-    event, position = received.event, received.position
-    return OutliersDetected(
+def clustered_alike(
+    received: ReceivedAlike[PointsObserved], judgement: Judgement, first_point: int, now: int
+) -> Alike[PointsClustered]:
+    """`clustered` of each; `judgement` is that of all."""
+    count, columns = len(received.offsets), received.alike.columns
+    labels, similarities = judgement.labels.reshape(count, -1), judgement.similarities.reshape(count, -1)
+    event, size = received.alike.first, labels.shape[1]
+    first = PointsClustered(
         stream=event.stream,
-        source_partition=position.partition,
-        source_offset=position.offset,
+        source_partition=received.partition,
+        source_offset=int(received.offsets[0]),
         batch_id=event.batch_id,
-        detected_at=now,
+        request_id=None,
+        source=event.source,
+        observed_at=event.observed_at,
+        processed_at=now,
+        first_point=first_point,
         dimension=event.dimension,
-        indices=indices.tolist(),
-        similarities=judgement.similarities[indices],
-        values=event.values.reshape(-1, event.dimension)[indices].ravel(),
+        metadata=event.metadata,
+        labels=labels[0].tolist(),
+        similarities=similarities[0],
+        values=event.values,
+    )
+    return Alike(
+        first,
+        {
+            "source_offset": received.offsets,
+            "observed_at": columns["observed_at"],
+            "first_point": first_point + size * np.arange(count),
+            "labels": labels,
+            "similarities": similarities,
+            "values": columns["values"],
+        },
     )
 
 
-def drifted(received: Received[PointsObserved], drift: Drift, ordinal: int, now: int) -> DriftDetected:
+def outliers(batch: PointsClustered) -> OutliersDetected | None:
+    """None when there are none."""
+    indices = [index for index, label in enumerate(batch.labels) if label < 0]
+    if not indices:
+        return None
+    return OutliersDetected(
+        stream=batch.stream,
+        source_partition=batch.source_partition,
+        source_offset=batch.source_offset,
+        batch_id=batch.batch_id,
+        detected_at=batch.processed_at,
+        dimension=batch.dimension,
+        indices=indices,
+        similarities=batch.similarities[indices],
+        values=batch.values.reshape(-1, batch.dimension)[indices].ravel(),
+    )
+
+
+def drifted(batch: PointsClustered, drift: Drift, ordinal: int) -> DriftDetected:
+    """`ordinal` numbers a batch's drifts from 0."""
     return DriftDetected(
-        stream=received.event.stream,
-        source_partition=received.position.partition,
-        source_offset=received.position.offset,
+        stream=batch.stream,
+        source_partition=batch.source_partition,
+        source_offset=batch.source_offset,
         ordinal=ordinal,
-        detected_at=now,
+        detected_at=batch.processed_at,
         at_point=drift.at,
         signal=drift.signal,
         statistic=drift.statistic,

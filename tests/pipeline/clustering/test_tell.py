@@ -15,6 +15,7 @@ from schemas.codec import Codec
 from tests.pipeline.clustering.batches import Bench, blobs, observed
 
 CODEC = Codec()
+ONE = Judgement(np.array([1]), np.array([1.0]))
 
 
 @pytest.mark.parametrize("algorithm", ["adaptive", "river.DBSTREAM"])
@@ -58,13 +59,12 @@ def test_only_the_clusters_a_batch_met_are_in_its_answer() -> None:
 
 @pytest.mark.parametrize(("severity", "affected", "said"), [(0.9, (), "reset"), (0.1, (3, 4), "3, 4")])
 def test_a_drift_comes_with_what_to_do(severity: float, affected: tuple[int, ...], said: str) -> None:
-    received = Bench().received(observed([[1.0]]))
+    batch = tell.clustered(Bench().received(observed([[1.0]])), ONE, 7, 9)
     drift = Drift(at=7, signal="fit", statistic=1.5, severity=severity, affected=affected)
-    told = CODEC.decode(CODEC.encode(tell.drifted(received, drift, 1, 9)), DriftDetected)
+    told = CODEC.decode(CODEC.encode(tell.drifted(batch, drift, 1)), DriftDetected)
     assert said in told.recommendation
     assert (told.at_point, told.ordinal, told.affected_clusters) == (7, 1, list(affected))
 
 
 def test_a_batch_without_outliers_tells_of_none() -> None:
-    received = Bench().received(observed([[1.0]]))
-    assert tell.outliers(received, Judgement(np.array([1]), np.array([1.0])), 9) is None
+    assert tell.outliers(tell.clustered(Bench().received(observed([[1.0]])), ONE, 1, 9)) is None

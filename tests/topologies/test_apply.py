@@ -1,0 +1,144 @@
+"""A run taken in pieces does what its records do one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.clustering.cluster import Cluster
+from pipeline.telemetry import Meter
+from schemas.clustering.points import Action, PointsObserved
+from schemas.clustering.topics import CLUSTERED, CLUSTERS
+from schemas.exchange import REPLIES, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER, Replied
+from schemas.position import Position
+from tests.doubles.log import Launched, MemoryLog
+from tests.topologies.tally import CODEC, Record, Recovered, end, run
+from topologies.checkpoint import Checkpoint
+from topologies.deliver import Deliver
+from topologies.gather import WORTHWHILE, gather
+from topologies.intake import Placement
+
+ASKED = ((REQUEST_ID_HEADER, b"req_1"), (REPLY_PARTITION_HEADER, b"3"))
+
+
+class Singly(Cluster):
+    """The step without its way of taking many."""
+
+    apply_alike = None  # type: ignore[assignment]
+
+
+def point(offset: int, key: str = "a", **fields: Any) -> Record:
+    rng = np.random.default_rng(offset)
+    event = PointsObserved(key, 1_764_000_000_000_000 + offset, 2, rng.normal(size=2) + 20 * (offset % 2))
+    return Record(offset, key.encode(), CODEC.encode(replace(event, **fields)))
+
+
+def odd(record: Record, change: str) -> Record:
+    changed: dict[str, Callable[[], Record]] = {
+        "as it is": lambda: record,
+        "asked for": lambda: replace(record, headers=ASKED),
+        "traced": lambda: replace(record, headers=(("traceparent", b"00-1"),)),
+        "poison": lambda: replace(record, value=record.value[:-1] + b"\7"),
+        "empty": lambda: replace(record, value=b""),
+        "misplaced": lambda: replace(record, key=b"elsewhere"),
+        "not finite": lambda: point(record.offset, record.key.decode(), values=np.array([np.nan, 1.0])),
+        "wider": lambda: point(record.offset, record.key.decode(), values=np.ones(4)),
+        "named": lambda: point(record.offset, record.key.decode(), batch_id="b"),
+        "reset": lambda: point(
+            record.offset, record.key.decode(), action=Action.RESET, dimension=0, values=np.empty(0)
+        ),
+    }
+    return changed[change]()
+
+
+CHANGES = st.sampled_from(
+    ["as it is"] * 40
+    + ["asked for", "traced", "poison", "empty", "misplaced", "not finite"]
+    + ["wider", "named", "reset"]
+)
+
+
+async def outcome(step: Cluster, cuts: list[list[Record]], engine: Recovered, log: MemoryLog) -> None:
+    deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
+    checkpoint = Checkpoint(step, engine, deliver, CODEC, Placement(1), end)
+    for records in cuts:
+        await checkpoint.take(run(*records))
+    await checkpoint.flush()
+
+
+def by_key(log: MemoryLog) -> dict[tuple[str, bytes | None], list[Launched]]:
+    """What a key's readers see, without what depends on the time: when clusters are told of, what replies measure."""
+    told: dict[tuple[str, bytes | None], list[Launched]] = {}
+    for record in log.records:
+        if record.topic not in (CLUSTERS.name, REPLIES.name):
+            told.setdefault((record.topic, record.key), []).append(record)
+    return told
+
+
+def answered(log: MemoryLog) -> list[Position]:
+    return sorted(CODEC.decode(record.value or b"", Replied).position for record in log.of(REPLIES.name))
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+async def test_pieces_do_what_single_records_do(data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 120))
+    keys = data.draw(st.lists(st.sampled_from("aaab"), min_size=count, max_size=count))
+    changes = data.draw(st.lists(CHANGES, min_size=count, max_size=count))
+    records = [odd(point(at, key), change) for at, (key, change) in enumerate(zip(keys, changes, strict=True))]
+    middle = data.draw(st.integers(0, count))
+    cuts = [part for part in (records[:middle], records[middle:]) if part]
+    logs, engines = (MemoryLog(), MemoryLog()), []
+    for log, kind in zip(logs, (Singly, Cluster), strict=True):
+        engines.append(Recovered(log))
+        await outcome(kind(Meter("w", lambda: 1), lambda: 1), cuts, engines[-1], log)
+    assert by_key(logs[1]) == by_key(logs[0])
+    assert answered(logs[1]) == answered(logs[0])
+    assert engines[1].table == engines[0].table
+
+
+async def test_many_small_records_of_a_stream_are_taken_at_once() -> None:
+    calls: list[int] = []
+
+    class Watched(Cluster):
+        def apply_alike(self, received: Any, state: Any) -> Any:
+            found = super().apply_alike(received, state)
+            calls.append(0 if found is None else len(received.offsets))
+            return found
+
+    log = MemoryLog()
+    await outcome(Watched(Meter("w", lambda: 1), lambda: 1), [[point(at) for at in range(100)]], Recovered(log), log)
+    assert calls == [0, 99]  # the stream's first point makes its model
+    assert len(log.of(CLUSTERED.name)) == 100
+
+
+async def test_after_a_crash_a_piece_that_has_been_applied_in_part_is_applied_from_there() -> None:
+    log = MemoryLog()
+    engine = Recovered(log)
+    records = [point(at) for at in range(60)]
+    await outcome(Cluster(Meter("w", lambda: 1), lambda: 1), [records[:30]], engine, log)
+    await outcome(Cluster(Meter("w", lambda: 1), lambda: 1), [records], engine, log)
+    once = Recovered(MemoryLog())
+    await outcome(Cluster(Meter("w", lambda: 1), lambda: 1), [records], once, MemoryLog())
+    assert engine.table == once.table
+    assert len(log.of(CLUSTERED.name)) == 60
+
+
+def test_a_key_keeps_its_order_whatever_the_pieces_are() -> None:
+    records = [odd(point(at, "ab"[at % 3 == 0]), "asked for" if at % 11 == 0 else "as it is") for at in range(100)]
+    pieces = list(gather(records))
+    assert sorted(record.offset for piece in pieces for record in piece) == list(range(100))
+    assert any(len(piece) >= WORTHWHILE for piece in pieces)
+    for key in b"a", b"b":
+        offsets = [record.offset for piece in pieces for record in piece if record.key == key]
+        assert offsets == sorted(offsets)
+
+
+def test_a_short_run_is_not_taken_apart() -> None:
+    records = [point(at) for at in range(WORTHWHILE - 1)]
+    assert list(gather(records)) == [records]

@@ -1,0 +1,116 @@
+"""A run's records through the step, into states and outputs: many at once where they are alike, else one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from pipeline.outcome import Refuse
+from pipeline.received import Raw
+from pipeline.step import AlikeStep, Step
+from schemas.codec import Codec
+from schemas.event import Event
+from topologies.deliver import Deliver
+from topologies.gather import WORTHWHILE, gather, take_in_alike
+from topologies.intake import Placement, raw_of, take_in
+from topologies.partition import Engine, Live, Partition
+from topologies.runs import Run
+from topologies.snapshots import key_of, unpack
+
+E = TypeVar("E", bound=Event)
+S = TypeVar("S")
+
+
+class Apply(Generic[E, S]):
+    """Applies runs to a partition's states, and launches what comes of it. After `breath` seconds at most it lets the
+    rest of the process run."""
+
+    def __init__(
+        self,
+        step: Step[E, S],
+        engine: Engine,
+        deliver: Deliver,
+        codec: Codec,
+        placement: Placement,
+        breath: float,
+    ) -> None:
+        self._step, self._engine, self._deliver = step, engine, deliver
+        self._codec, self._placement, self._breath = codec, placement, breath
+        self._alike = step if isinstance(step, AlikeStep) else None
+
+    async def __call__(self, partition: Partition[S], run: Run) -> None:
+        breath = time.monotonic() + self._breath
+        for piece in (run.records,) if self._alike is None else gather(run.records):
+            for record in self._left_of(partition, piece):
+                self._one(partition, raw_of(record))
+                if time.monotonic() > breath:
+                    breath = await self._breathe(partition)
+            if time.monotonic() > breath:
+                breath = await self._breathe(partition)
+        await self._deliver.make_room(partition.flight)
+        partition.records += len(run.records)
+        partition.due = run.ends
+
+    async def _breathe(self, partition: Partition[S]) -> float:
+        """Heartbeats and fetches share this loop: a long run must let them in. When to do so next."""
+        await asyncio.sleep(0)
+        await self._deliver.make_room(partition.flight)
+        return time.monotonic() + self._breath
+
+    def _left_of(self, partition: Partition[S], piece: Sequence[Any]) -> Sequence[Any]:
+        """What of the piece is to be applied one by one: all else has been. If not all can be taken at once, then
+        perhaps all but the first: it may be a stream's beginning."""
+        if self._alike is None:
+            return piece
+        if self._at_once(self._alike, partition, piece):
+            return ()
+        if len(piece) > WORTHWHILE:
+            self._one(partition, raw_of(piece[0]))
+            return () if self._at_once(self._alike, partition, piece[1:]) else piece[1:]
+        return piece
+
+    def _at_once(self, step: AlikeStep[E, S], partition: Partition[S], piece: Sequence[Any]) -> bool:
+        """Whether the records, all of one key, could be applied together."""
+        received = take_in_alike(piece, step, self._codec)
+        if received is None:
+            return False
+        key, raw = step.key(received.alike.first), raw_of(piece[0])
+        if raw.key is None or self._placement.check(raw, key) is not None:
+            return False
+        live = self._live(partition, key)
+        if raw.position.offset <= live.applied:
+            return False
+        outcome = step.apply_alike(received, live.state)
+        if outcome is None:
+            return False
+        live.applied = int(received.offsets[-1])
+        partition.dirty[key] = None
+        self._deliver.each(outcome, received, step.topic, raw.key, partition.flight)
+        return True
+
+    def _one(self, partition: Partition[S], raw: Raw) -> None:
+        received = take_in(raw, self._codec, self._step.kind)
+        if not isinstance(received, Refuse):
+            key = self._step.key(received.event)
+            misplaced = self._placement.check(raw, key)
+            if misplaced is None:
+                live = self._live(partition, key)
+                if raw.position.offset <= live.applied:
+                    return
+                outcome = self._step.apply(received, live.state)
+                live.applied = raw.position.offset
+                partition.dirty[key] = None
+                self._deliver(outcome, self._step.topic, raw, partition.flight)
+                return
+            received = misplaced
+        self._deliver(received, self._step.topic, raw, partition.flight)
+
+    def _live(self, partition: Partition[S], key: str) -> Live[S]:
+        live = partition.live.get(key)
+        if live is None:
+            value = self._engine.recovered(key_of(partition.number, key))
+            applied, body = (-1, None) if value is None else unpack(value)
+            live = partition.live[key] = Live(self._step.restore(body), applied)
+        return live
