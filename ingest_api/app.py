@@ -94,7 +94,8 @@ def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer) -> None:
     for kind in (Problem, Failure, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, renderer.handle)
     app.add_exception_handler(405, partial(_method_not_allowed, renderer))
-    app.add_middleware(Body, renderer=renderer, limit=settings.body_limit, seconds=settings.body_timeout)
+    bounds = {"limit": settings.body_limit, "seconds": settings.body_timeout, "memory": settings.body_memory}
+    app.add_middleware(Body, renderer=renderer, **bounds)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

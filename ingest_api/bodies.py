@@ -14,9 +14,26 @@ from ingest_api.problems import Malformed, TooLarge, invalid
 M = TypeVar("M", bound=BaseModel)
 
 
-async def read(request: Request, model: type[M]) -> M:
-    """The JSON body as `model`. Raises Malformed for what is no JSON, Invalid with all field errors at once."""
-    body = await request.body()
+async def read(request: Request, model: type[M], limit: int) -> M:
+    """The JSON body, of at most `limit` bytes, as `model`.
+
+    Raises TooLarge, Malformed for what is no JSON, Invalid with all field errors at once.
+    """
+    return _read(await body_within(request, limit), model)
+
+
+async def body_within(request: Request, limit: int) -> bytes:
+    """The body. Raises TooLarge as soon as it is: what is meant for anybody holds little memory."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise TooLarge(limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _read(body: bytes, model: type[M]) -> M:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -28,11 +45,9 @@ async def read_form(request: Request, model: type[M], limit: int = 16 * 1024) ->
 
     Raises as `read` does, and TooLarge.
     """
-    body = await request.body()
-    if len(body) > limit:
-        raise TooLarge(limit)
+    body = await body_within(request, limit)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
-        return await read(request, model)
+        return _read(body, model)
     try:
         fields: dict[str, Any] = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50))
     except ValueError:

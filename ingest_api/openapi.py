@@ -19,7 +19,13 @@ _SCHEMES: Document = {
     "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /auth/login"},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
-_BODY_ERRORS = {"400": "Not readable", "408": "Too slow", "413": "Too large", "422": "Fields that cannot be used"}
+_BODY_ERRORS = {
+    "400": "Not readable",
+    "408": "Too slow",
+    "413": "Too large",
+    "415": "Compressed",
+    "422": "Fields that cannot be used",
+}
 
 
 def guard_of(route: APIRoute) -> Guard:

@@ -61,7 +61,7 @@ class Invalid(Problem):
         told = list(errors[:MAX_FIELD_ERRORS])
         message = "Request validation failed"
         if len(errors) > len(told):
-            message += f": {len(errors)} errors, of which the first {len(told)} are listed"
+            message += f": only the first {len(told)} errors are listed"
         super().__init__(status, "VALIDATION_ERROR", message, told)
         self.errors = told
 
@@ -101,6 +101,14 @@ class NotFound(Problem):
 class TooLarge(Problem):
     def __init__(self, limit: int) -> None:
         super().__init__(413, "VALIDATION_ERROR", f"The body is larger than {limit} bytes", {"limit_bytes": limit})
+
+
+class Encoded(Problem):
+    """What is sent compressed is not unpacked here: a few bytes could become gigabytes."""
+
+    def __init__(self, encoding: str) -> None:
+        message = f"A body with Content-Encoding {encoding[:40]} is not read; send it as it is"
+        super().__init__(415, "VALIDATION_ERROR", message, headers={"Accept-Encoding": "identity"})
 
 
 class TooSlow(Problem):

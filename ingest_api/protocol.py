@@ -1,4 +1,5 @@
-"""HTTP/1.1 as uvicorn speaks it, with the two bounds it lacks: on a request's head, in bytes and in time."""
+"""HTTP/1.1 as uvicorn speaks it, with the bounds it lacks: on a request's head, in bytes and in time, and on the time
+an answer may lie unread."""
 
 from __future__ import annotations
 
@@ -9,12 +10,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 15.0
+UNREAD_SECONDS = 30.0
+LEAST_READ = 64 * 1024
 
 
 class BoundedHttp(HttpToolsProtocol):
     """Ends a connection whose request line and headers are larger than HEAD_BYTES (431, RFC 6585, 5), or that
     dallies for HEAD_SECONDS: with a head (slow loris), with the rest of a body that is answered already, or with
     stray bytes between requests. While nothing at all is sent, uvicorn's own keep-alive time holds.
+
+    Cuts one that reads less than LEAST_READ of a waiting answer in UNREAD_SECONDS: its rest would lie in memory for as
+    long as the client likes. What leads a WebSocket's way but is no GET is answered as the plain request it is, where
+    the WebSocket's parser would wait for ever.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -22,6 +29,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head = True
         self._head_size = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._unread = 0
+        self._reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -29,7 +38,17 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
+        self._end_reading()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.transport.get_write_buffer_size()
+        self._reading = self._reading or self.loop.call_later(UNREAD_SECONDS, self._look_at_reading)
+
+    def resume_writing(self) -> None:
+        self._end_reading()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -49,6 +68,23 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._end_head()
         super().on_headers_complete()
+
+    def _should_upgrade(self) -> bool:
+        return bool(self.scope["method"] == "GET" and super()._should_upgrade())
+
+    def _look_at_reading(self) -> None:
+        self._reading = None
+        left = self.transport.get_write_buffer_size()
+        if self._unread - left < LEAST_READ:
+            self.transport.abort()
+        else:
+            self._unread = left
+            self._reading = self.loop.call_later(UNREAD_SECONDS, self._look_at_reading)
+
+    def _end_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _begin_head(self) -> None:
         self._end_head()

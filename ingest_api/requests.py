@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ingest_api.problems import Busy, Renderer, TooLarge, TooSlow
+from ingest_api.problems import Busy, Encoded, Problem, Renderer, TooLarge, TooSlow
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ACCESS = logging.getLogger("thalweg.access")
@@ -94,41 +94,74 @@ class _Answer:
 
 
 class Body:
-    """Bounds the request body in bytes and in time, whether its length was declared or not.
+    """Bounds the request body in bytes and in time, whether its length was declared or not, and all bodies together
+    in bytes: what would exceed `memory` is answered 503.
 
     What is too large is answered without being read to the end. Closing on a client that still sends would reset
     the connection and lose the answer, so the answer goes out first and what still comes is thrown away, for a
     bounded while (RFC 9112, 9.6).
     """
 
-    def __init__(self, app: ASGIApp, renderer: Renderer, limit: int, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, renderer: Renderer, limit: int, seconds: float, memory: int) -> None:
         self.app, self.renderer, self.limit, self.seconds = app, renderer, limit, seconds
+        self._held = Held(memory)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = _Body(scope, receive, send, self.limit, self.seconds)
-        if body.declared is not None and body.declared > self.limit:
+        body = _Body(scope, receive, send, self.limit, self.seconds, self._held)
+        refusal = body.refusal
+        if refusal is not None:
             body.cut = True
-            await self.renderer.render(HTTPConnection(scope), TooLarge(self.limit))(scope, body.receive, body.send)
+            await self.renderer.render(HTTPConnection(scope), refusal)(scope, body.receive, body.send)
             return
-        await self.app(scope, body.receive, body.send)
+        try:
+            await self.app(scope, body.receive, body.send)
+        finally:
+            body.let_go()
+
+
+class Held:
+    """Bytes of all bodies that are being read or worked on."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._now = most, 0
+
+    def take(self, count: int) -> None:
+        """Raises Busy."""
+        if self._now + count > self._most:
+            raise Busy("The server holds as much as it can; send this again", 1.0)
+        self._now += count
+
+    def give_back(self, count: int) -> None:
+        self._now -= count
 
 
 class _Body:
     """One request's body as it comes in. `cut` says that the rest of it is not wanted."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int, seconds: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int, seconds: float, held: Held) -> None:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "")
         self.declared = int(length) if length.isascii() and length.isdigit() else None
         self.cut = False
-        self._receive, self._send, self._limit, self._seconds = receive, send, limit, seconds
+        self._receive, self._send, self._limit, self._seconds, self._held = receive, send, limit, seconds, held
+        self._taken = 0
+        self._encoding = headers.get("content-encoding", "").strip().lower()
         self._endless = "transfer-encoding" in headers
         self._complete = not self.declared and not self._endless
         self._size = 0
         self._deadline = asyncio.get_running_loop().time() + seconds
+
+    @property
+    def refusal(self) -> Problem | None:
+        """Why the head alone says that the body is not wanted."""
+        if self._complete:
+            return None
+        if self.declared is not None and self.declared > self._limit:
+            return TooLarge(self._limit)
+        return Encoded(self._encoding) if self._encoding not in ("", "identity") else None
 
     async def receive(self) -> Message:
         if self._complete:
@@ -139,12 +172,21 @@ class _Body:
         except TimeoutError:
             self.cut = True
             raise TooSlow(self._seconds) from None
-        self._size += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self._size += size
         self._complete = not message.get("more_body", False)
+        self.cut = True
         if self._size > self._limit:
-            self.cut = True
             raise TooLarge(self._limit)
+        self._held.take(size)
+        self._taken += size
+        self.cut = False
         return message
+
+    def let_go(self) -> None:
+        """Nothing of it is kept any more."""
+        self._held.give_back(self._taken)
+        self._taken = 0
 
     async def send(self, message: Message) -> None:
         if self._complete or not (self.cut or self._endless):

@@ -30,6 +30,7 @@ class ApiSettings:
     - `cors_origins` (THALWEG_CORS_ORIGINS, none): web origins (https://console.example) that may read answers.
     - `body_limit` (THALWEG_BODY_LIMIT, 10485760): bytes a request body may have; more is answered 413.
     - `body_timeout` (THALWEG_BODY_TIMEOUT, 30): seconds a body may take to arrive; longer is answered 408.
+    - `body_memory` (THALWEG_BODY_MEMORY, 268435456): bytes of request bodies held at a time; more get 503.
     - `max_points` (THALWEG_MAX_POINTS, 10000): points a request may carry.
     - `max_connections` (THALWEG_API_CONNECTIONS, 4096): requests and WebSockets at a time; more get 503.
     - `token_ttl` (THALWEG_TOKEN_TTL, 3600): seconds an access token is valid.
@@ -52,6 +53,7 @@ class ApiSettings:
     cors_origins: tuple[str, ...] = ()
     body_limit: int = 10 * 1024 * 1024
     body_timeout: int = 30
+    body_memory: int = 256 * 1024 * 1024
     max_points: int = 10_000
     max_connections: int = 4096
     token_ttl: int = 3600
@@ -96,6 +98,7 @@ class ApiSettings:
             cors_origins=setting(environ, "THALWEG_CORS_ORIGINS", (), _origins),
             body_limit=setting(environ, "THALWEG_BODY_LIMIT", cls.body_limit, between(1024, 1 << 30)),
             body_timeout=setting(environ, "THALWEG_BODY_TIMEOUT", cls.body_timeout, between(1, 3600)),
+            body_memory=setting(environ, "THALWEG_BODY_MEMORY", cls.body_memory, between(1024, 1 << 40)),
             max_points=setting(environ, "THALWEG_MAX_POINTS", cls.max_points, between(1, 1_000_000)),
             max_connections=setting(environ, "THALWEG_API_CONNECTIONS", cls.max_connections, between(1, 1_000_000)),
             token_ttl=setting(environ, "THALWEG_TOKEN_TTL", cls.token_ttl, between(60, 86_400)),

@@ -100,8 +100,14 @@ def canonical(text: str) -> str:
     """Avro's Parsing Canonical Form: equal texts mean equal bytes. Raises ValueError for what is no schema."""
     try:
         return fastavro.schema.to_parsing_canonical_form(json.loads(text))
-    except (KeyError, TypeError, fastavro.schema.SchemaParseException, fastavro.schema.UnknownType) as error:
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from error
+    except fastavro.schema.UnknownType as error:
+        raise ValueError(f"not an Avro schema: unknown type {str(error)[:100]!r}") from error
+    except fastavro.schema.SchemaParseException as error:
         raise ValueError(f"not an Avro schema: {error}") from error
+    except Exception as error:  # fastavro raises whatever the JSON made it trip over
+        raise ValueError("not an Avro schema") from error
 
 
 def checked_in() -> Registry:

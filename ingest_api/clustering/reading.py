@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 
 from ingest_api.clustering.bodies import Batch, Config
 from ingest_api.clustering.checks import check_config, wrong_points
-from ingest_api.problems import FieldError, Invalid, Malformed
+from ingest_api.problems import MAX_FIELD_ERRORS, FieldError, Invalid, Malformed
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BATCHES = 1000
+_TOO_DEEP = "The body is nested too deeply"
 
 
 def read(body: bytes, kind: type[T], most_points: int) -> T:
@@ -22,10 +24,12 @@ def read(body: bytes, kind: type[T], most_points: int) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        errors = list(_wrong_body(_any(body), kind, most_points))
+        errors = list(islice(_wrong_body(_any(body), kind, most_points), MAX_FIELD_ERRORS + 1))
         raise Invalid(errors or [_field_error(error)]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"The body is not valid JSON: {error}") from None
+    except RecursionError:
+        raise Malformed(_TOO_DEEP) from None
 
 
 def read_config(given: Any) -> tuple[Config | None, list[FieldError]]:
@@ -43,8 +47,12 @@ def _any(body: bytes) -> Any:
     """By the standard library, which takes 1e999 for infinity where msgspec stops: so its place can be told."""
     try:
         return json.loads(body)
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         raise Malformed(f"The body is not valid JSON: {error}") from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise Malformed("The body has a number that is too long to be read") from None
+    except RecursionError:
+        raise Malformed(_TOO_DEEP) from None
 
 
 def _wrong_body(content: Any, kind: type[msgspec.Struct], most_points: int) -> Iterator[FieldError]:

@@ -152,6 +152,8 @@ class Connection:
                 await self._handle(_parsed(raw), on_message)
             except Problem as problem:
                 await self.send_error(problem)
+            except RecursionError:  # of reading it, or of sending back what could just be read
+                await self.send_error(Problem(400, "VALIDATION_ERROR", "The message is nested too deeply"))
             delay = pace.wait(loop.time())
             if delay:
                 await asyncio.sleep(delay)
@@ -279,7 +281,7 @@ async def _live_or_refuse(websocket: WebSocket) -> Live | None:
 def _parsed(raw: bytes | str) -> Json:
     try:
         message = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, "VALIDATION_ERROR", "The message is not valid JSON", str(error)) from None
     if not isinstance(message, dict):
         raise Problem(400, "VALIDATION_ERROR", "A message is a JSON object with a type")

@@ -7,6 +7,8 @@ from typing import Any
 from ingest_api.problems import Envelope, Occasion, Problem
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+_SHOWN = 250
+"""Characters that an answer repeats of a request."""
 
 
 class RegistryProblem(Problem):
@@ -18,11 +20,11 @@ class RegistryProblem(Problem):
 
 
 def subject_not_found(subject: str) -> RegistryProblem:
-    return RegistryProblem(40401, f"Subject '{subject}' not found.")
+    return RegistryProblem(40401, f"Subject '{subject[:_SHOWN]}' not found.")
 
 
 def version_not_found(version: str) -> RegistryProblem:
-    return RegistryProblem(40402, f"Version {version} not found.")
+    return RegistryProblem(40402, f"Version {version[:_SHOWN]} not found.")
 
 
 def schema_not_found() -> RegistryProblem:
@@ -35,7 +37,8 @@ def invalid_schema(reason: str) -> RegistryProblem:
 
 def invalid_version(version: str) -> RegistryProblem:
     return RegistryProblem(
-        42202, f"The specified version '{version}' is not a valid version id; it is a positive number or \"latest\"."
+        42202,
+        f"The specified version '{version[:_SHOWN]}' is not a valid version id; it is a positive number or \"latest\".",
     )
 
 

@@ -6,6 +6,7 @@ accepted and change nothing: nothing is ever deleted here, and schemas are compa
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -30,6 +31,10 @@ from ingest_api.wiring import wiring_of
 from schemas.registry import Registry, Schema
 
 __all__ = ["ENVELOPE", "router"]
+
+MAX_LOOKUP = 128 * 1024
+"""Bytes of a schema to look up, with all that is around it: anyone may ask, and an answer takes a walk through it."""
+_VERSION = re.compile(r"[1-9][0-9]{0,9}")
 
 COMPATIBILITY = "FULL_TRANSITIVE"
 """What is held for every subject: the newest schema reads what any older one wrote."""
@@ -162,7 +167,7 @@ def _version(request: Request, subject: str, version: str) -> tuple[int, Schema]
     ids = _ids(request, subject)
     if version in ("latest", "-1"):
         number = len(ids)
-    elif version.isascii() and version.isdigit() and int(version) > 0:
+    elif _VERSION.fullmatch(version):
         number = int(version)
     else:
         raise invalid_version(version)
@@ -180,7 +185,7 @@ def _schema(request: Request, schema_id: str) -> Schema:
 
 
 async def _find(request: Request, subject: str) -> tuple[int, Schema] | None:
-    wanted = await read(request, Wanted)
+    wanted = await read(request, Wanted, MAX_LOOKUP)
     _ids(request, subject)
     if wanted.schema_type not in (None, "AVRO"):
         return None

@@ -6,14 +6,29 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
 
 from ingest_api import protocol
+from ingest_api.app import STREETS
+from ingest_api.auth import public
 from tests.doubles.door import app_with, served
+
+LARGE = 16 * 1024 * 1024
+ASK = b"GET /test/large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+router = APIRouter()
+
+
+@router.get("/test/large", dependencies=[Depends(public(limited=False))])
+async def large() -> Response:
+    return Response(bytes(LARGE))
 
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.5)
+    monkeypatch.setattr("ingest_api.app.STREETS", (*STREETS, router))
     app = app_with()
     async with served(app, app.state.wiring.settings) as (_, number):
         yield number
@@ -73,6 +88,32 @@ async def test_requests_that_follow_one_another_are_all_answered(port: int) -> N
     request = b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n"
     answer = await everything(port, request * 3 + b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 ") == 4
+
+
+async def test_an_answer_that_nobody_reads_is_thrown_away(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    writer.write(ASK)
+    await reader.readexactly(100)
+    await asyncio.sleep(2)
+    assert len(await asyncio.wait_for(reader.read(), 20)) < LARGE  # what the kernel had taken, and then the end
+    writer.close()
+
+
+async def test_a_slow_reader_gets_all_of_its_answer(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    writer.write(ASK)
+    read = 0
+    while part := await asyncio.wait_for(reader.read(1024 * 1024), 20):
+        read += len(part)
+        if read < LARGE // 2:
+            await asyncio.sleep(0.1 * len(part) / 1024 / 1024)
+    assert read > LARGE
+    writer.close()
+
+
+async def test_a_post_that_would_become_a_websocket_is_answered_as_a_post(port: int) -> None:
+    upgrade = b"Host: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n"
+    assert (await everything(port, b"POST /ws/events HTTP/1.1\r\n" + upgrade)).startswith(b"HTTP/1.1 404 ")
 
 
 async def test_what_is_no_http_is_refused(port: int) -> None:

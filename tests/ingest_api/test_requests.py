@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -81,10 +82,10 @@ async def answer_from(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]
     return int(head[0].split()[1]), headers, body
 
 
-async def once(http: httpx.AsyncClient, url: str, status: int) -> httpx.Response:
+async def once(http: httpx.AsyncClient, url: str, status: int, content: bytes | None = None) -> httpx.Response:
     """The first answer with that status, asking again and again."""
     for _ in range(1000):
-        answer = await http.get(url)
+        answer = await http.request("GET" if content is None else "POST", url, content=content)
         if answer.status_code == status:
             return answer
         await asyncio.sleep(0.01)
@@ -198,6 +199,34 @@ async def test_an_early_answer_to_a_body_of_known_size_keeps_the_connection(port
         for _ in range(2):
             writer.write(b"POST /test/unread HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50_000)
             assert (await answer_from(reader))[0] == 200
+
+
+async def test_bodies_together_hold_no_more_memory_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_for_tests(monkeypatch, body_memory=LIMIT)
+    async with (
+        served(app, app.state.wiring.settings) as (host, port),
+        connected(port) as (reader, writer),
+        httpx.AsyncClient(base_url=f"http://{host}:{port}") as http,
+    ):
+        writer.write(b"POST /test/size HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n" + b"x" * 50_000)
+        refused = await once(http, "/test/size", 503, b"x" * 60_000)
+        assert refused.json()["error"]["code"] == "RESOURCE_ERROR"
+        assert (await http.post("/test/size", content=b"x" * 40_000)).json() == {"size": 40_000}
+        writer.write(b"x" * 10_000)
+        assert (await answer_from(reader))[0] == 200
+        assert (await http.post("/test/size", content=b"x" * LIMIT)).json() == {"size": LIMIT}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x" * 1000])
+async def test_a_compressed_body_is_refused_without_being_unpacked(port: int, encoding: str) -> None:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        bomb = gzip.compress(bytes(1 << 26))
+        answer = await http.post("/test/size", content=bomb, headers={"Content-Encoding": encoding})
+        assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
+        assert encoding[:40] in answer.json()["detail"]
+        assert len(answer.content) < 600
+        plain = await http.post("/test/size", content=b"x", headers={"Content-Encoding": "Identity"})
+        assert plain.json() == {"size": 1}
 
 
 async def test_a_body_that_dribbles_is_given_up(port: int) -> None:

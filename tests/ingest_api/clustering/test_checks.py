@@ -155,3 +155,17 @@ def test_the_largest_metadata_and_label_pass_the_worker_together() -> None:
     assert check_metadata({"k": "x" * (METADATA_BYTES - len('{"k":""}') + 1)})[1]
     [record] = records_of(Work("s", np.zeros((1, 1)), "key:me", label="l" * 128, metadata=metadata), 0)
     assert check(record) is None
+
+
+def test_a_configuration_is_short_since_every_record_carries_it() -> None:
+    for config in (Config(algorithm="x" * 10_000), Config(parameters={f"p{n}": n for n in range(1000)})):
+        [error] = check_config(config)
+        assert (error.field, error.message) == ("clustering_config", "Must be an object of at most 4096 bytes of JSON")
+
+
+def test_metadata_of_any_depth_is_taken_or_refused() -> None:
+    deep: Any = 1
+    for _ in range(3000):
+        deep = [deep]
+        values, errors = check_metadata({"a": deep})
+        assert bool(values) != bool(errors)

@@ -109,6 +109,20 @@ def test_a_body_full_of_errors_is_answered_with_a_bounded_list() -> None:
     told = wrong_in({"points": [["x"]] * LIMIT})
     assert len(told) == 100
     assert "points" in told
+    batches = [{"batch_id": 1, "points": [["x"]] * 100}] * 1000
+    assert len(wrong_in({"batches": batches}, ProcessBatch)) == 100
+
+
+@pytest.mark.parametrize("body", [b'{"points": ' + b"[" * 100_000, b'{"points": 1, "x": ' + b"[" * 900 + b"]" * 900])
+def test_nesting_is_told_to_be_too_deep_and_pythons_words_are_not(body: bytes) -> None:
+    with pytest.raises((Malformed, Invalid)) as caught:
+        read(body, ProcessPoints, LIMIT)
+    assert "recursion" not in str(caught.value)
+
+
+def test_a_number_too_long_to_be_read_is_told_to_be_so() -> None:
+    with pytest.raises(Malformed, match="a number that is too long"):
+        read(b'{"points": [[' + b"9" * 5000 + b"]]}", ProcessPoints, LIMIT)
 
 
 def test_more_points_than_are_allowed_are_not_looked_through() -> None:

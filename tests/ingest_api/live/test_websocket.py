@@ -70,6 +70,18 @@ async def test_what_is_not_understood_is_answered_in_the_documented_shape(
         assert (await _next(socket))["data"] == 7
 
 
+async def test_a_message_too_deep_to_be_sent_back_is_told_so_and_the_socket_goes_on(kafka_bootstrap: str) -> None:
+    """Somewhere below the depth that can just be read lie depths that cannot be written any more."""
+    async with serving(Log(kafka_bootstrap).live()) as served, connect(served.socket("/ws/events")) as socket:
+        await _next(socket)
+        kinds = set()
+        for depth in range(850, 1050):
+            await socket.send('{"type": "ping", "data": ' + "[" * depth + "]" * depth + "}")
+            text = str(await asyncio.wait_for(socket.recv(), 20))
+            kinds.add("pong" if '"pong"' in text else json.loads(text)["error"]["details"])
+        assert kinds == {"pong", "The message is nested too deeply"}
+
+
 async def test_a_stranger_is_told_why_and_sent_away(kafka_bootstrap: str) -> None:
     async with serving(Log(kafka_bootstrap).live()) as served:
         for credential, code in ((None, "AUTHENTICATION_ERROR"), (WRITER, "AUTHORIZATION_ERROR")):

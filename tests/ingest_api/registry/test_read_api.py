@@ -18,6 +18,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from ingest_api.app import create_app
 from ingest_api.registry.problems import MEDIA_TYPE
+from ingest_api.registry.routes import MAX_LOOKUP
 from ingest_api.wiring import wire
 from schemas.clustering.points import PointsObserved
 from schemas.codec import Codec
@@ -132,6 +133,8 @@ async def test_the_client_reads_everything_there_is(registry: SchemaRegistryClie
         (f"/subjects/{SUBJECT}/versions/0", 422, 42202),
         (f"/subjects/{SUBJECT}/versions/first", 422, 42202),
         (f"/subjects/{SUBJECT}/versions/²", 422, 42202),
+        (f"/subjects/{SUBJECT}/versions/{'9' * 5000}", 422, 42202),
+        (f"/subjects/{'s' * 5000}/versions", 404, 40401),
         ("/schemas/ids/99", 404, 40403),
         ("/schemas/ids/99/subjects", 404, 40403),
         ("/schemas/ids/one/schema", 404, 40403),
@@ -145,6 +148,7 @@ async def test_what_is_not_there_is_said_in_confluents_numbers(
     answer = await http.get(path)
     assert (answer.status_code, answer.json()["error_code"]) == (status, number)
     assert answer.headers["Content-Type"] == MEDIA_TYPE
+    assert len(answer.content) < 500
 
 
 @pytest.mark.parametrize(
@@ -157,6 +161,8 @@ async def test_what_is_not_there_is_said_in_confluents_numbers(
         (b'{"schema": "[]"}', 404, 40403),
         (b'{"schema": "3"}', 422, 42201),
         (b'{"schema": "\\"string\\"", "schemaType": "PROTOBUF"}', 404, 40403),
+        (b'{"schema": "' + b"[" * 20_000 + b'"}', 422, 42201),
+        (b'{"schema": "' + b" " * MAX_LOOKUP + b'3"}', 413, 413),
     ],
 )
 async def test_a_lookup_of_nonsense_is_refused(http: httpx.AsyncClient, body: bytes, status: int, number: int) -> None:
