@@ -17,16 +17,19 @@ help: ## what there is to make
 up: install ## install what is needed, then run everything here; ARGS="--api-port 8001" passes flags on
 	@exec $(BIN)/thalweg up $(ARGS)
 
-test: install-dev ## install what is needed, then run the tests; ARGS="tests/flow -k name" passes arguments on
-	$(BIN)/pytest $(ARGS)
+test: install-dev ## install what is needed, then run the tests, some at once; ARGS="tests/flow -k name" passes arguments on
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: install-dev ## style, types and who may import whom
+lint: $(VENV)/.libraries-dev ## style, types and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-ci: lint test ## what continuous integration runs
+# Compiling the kernel takes one core as long as checking the types does.
+ci: $(VENV)/.libraries-dev ## what continuous integration runs
+	@$(MAKE) -j2 lint install-dev
+	@$(MAKE) test
 
 bench: install-dev ## run the benchmarks, a table each; ARGS="--quick" for short ones, ARGS="fanout --json out" for one
 	$(BIN)/python -m bench $(ARGS)
@@ -40,15 +43,21 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.made requirements.lock pyproject.toml
+$(VENV)/.libraries: $(VENV)/.made requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.libraries
 	@echo "compiling the clustering kernel"
 	$(BIN)/python -m pipeline.clustering.adaptive
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+$(VENV)/.libraries-dev: $(VENV)/.libraries requirements-dev.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed $(VENV)/.libraries-dev
 	$(BIN)/python -m pipeline.embedded.kafka fetch
 	@touch $@
 

@@ -1,4 +1,7 @@
-"""The parts that tests run against: given by URL, else containers, else the embedded ones."""
+"""The parts that tests run against: given by URL, else containers, else the embedded ones.
+
+A run may be several processes (`make test`): each takes whole files, and has a broker and a warehouse of its own.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,26 @@ from tests.ports import free_ports
 settings.register_profile("thalweg", deadline=None)  # no test asserts times: machines differ
 settings.load_profile("thalweg")
 
+GIVEN_KAFKA = "THALWEG_TEST_KAFKA_BOOTSTRAP"
+GIVEN_WAREHOUSE = "THALWEG_TEST_CLICKHOUSE_URL"
+MOST_PROCESSES = 4  # the longest file is no shorter for more of them, and each takes a gigabyte
 WAREHOUSE_USER = "thalweg"
 WAREHOUSE_PASSWORD = "a password for tests"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `-n auto` is. On a broker that was given, one: workers of two files would be one group."""
+    return 1 if os.environ.get(GIVEN_KAFKA) else min(os.cpu_count() or 1, MOST_PROCESSES)
+
+
 @pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`host:port` of a real broker, shared by the whole run: tests use topics and groups of their own.
+    """`host:port` of a real broker, shared by all that a process runs: tests use topics and groups of their own.
 
     THALWEG_TEST_KAFKA_BOOTSTRAP names one that is there already.
     """
-    given = os.environ.get("THALWEG_TEST_KAFKA_BOOTSTRAP")
+    given = os.environ.get(GIVEN_KAFKA)
     if given:
         yield given
     elif containers.engine_answers():
@@ -41,11 +53,12 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def warehouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`http://user:password@host:port` of a real warehouse, shared by the whole run: tests use databases of their own.
+    """`http://user:password@host:port` of a real warehouse, shared by all that a process runs: tests use databases
+    of their own.
 
     THALWEG_TEST_CLICKHOUSE_URL names one that is there already.
     """
-    given = os.environ.get("THALWEG_TEST_CLICKHOUSE_URL")
+    given = os.environ.get(GIVEN_WAREHOUSE)
     account = f"{WAREHOUSE_USER}:{quote(WAREHOUSE_PASSWORD)}"
     if given:
         yield given
