@@ -51,13 +51,14 @@ async def test_it_says_when_it_serves_and_ends_when_told(end: signal.Signals, ka
     assert b"Traceback" not in log
 
 
-async def test_without_a_broker_it_ends_with_one_sentence() -> None:
+async def test_without_a_broker_it_ends_with_one_sentence_that_says_where_it_looked() -> None:
     [port] = free_ports(1)
     process = await started(THALWEG_API_PORT="0", THALWEG_KAFKA_BOOTSTRAP=f"127.0.0.1:{port}")
     shown, log = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 1
     assert shown == b""
     assert b"ERROR thalweg.api" in log
+    assert f"no Kafka broker answers at 127.0.0.1:{port}".encode() in log
     assert b"Traceback" not in log
 
 
