@@ -1,12 +1,12 @@
-"""The whole road of an event: how fast, and how long an answer takes.
+"""The whole road of an event: how many points a second, and how long an answer takes.
 
-    PYTHONPATH=. python bench/road.py [--json FILE]
+    python -m bench.road [--quick] [--json FILE]
 
-Starts a stack of its own, without rate limits, on free ports and empty data; everything shares this machine.
+API, worker, archive, broker, warehouse and the client share this machine. A request is answered when its points are in
+the log, learned, and the reply is back; the rows are awaited in the warehouse afterwards.
 
-REST: requests one after the other (latency) and eight at a time (points a second), at three sizes. Straight to Kafka:
-one-point messages of twenty streams, from the first produced to the last committed by the workers, beside a bare
-consumer of the same records in the same run.
+Latency: single points at 50 requests a second, sent when they are due and not when the last answer is in, so that a
+slow answer delays no other (no coordinated omission). Throughput: eight requests under way at a time.
 """
 
 from __future__ import annotations
@@ -14,162 +14,112 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
-import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import httpx
 import numpy as np
+import websockets
 
-from pipeline.clock import now
-from pipeline.kafka.browse import committed, ends, stretch
-from pipeline.kafka.flight import Flight
-from pipeline.kafka.producer import Producer
-from pipeline.settings import KafkaSettings
-from schemas.catalogue import WORKERS_GROUP
-from schemas.clustering.points import PointsObserved
-from schemas.clustering.topics import OBSERVED
-from schemas.codec import Codec
-from tests.ports import free_ports
+from bench.sheet import Row, finish, parser
+from bench.stack import Stack, running
 
-STREAMS = 20
-SIZES = {1: 300, 100: 150, 10_000: 24}
-"""Points a request -> requests of the latency run."""
+SIZES = (1, 100, 10_000)
+RATE = 50
+AT_ONCE = 8
+DIMENSION = 3
+GOAL_POINTS, GOAL_P50, GOAL_P99 = 100_000, 10, 40
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=50_000)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    with stack() as (url, kafka):
-        rows = await measure(url, kafka, arguments.messages)
-    if arguments.json:
-        about = {"machine": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
-        arguments.json.write_text(json.dumps(about | {"rows": rows}, indent=2))
+def main() -> None:
+    arguments = parser(__doc__ or "").parse_args()
+    with running() as stack:
+        rows = asyncio.run(measured(stack, arguments))
+    finish("The whole road", rows, arguments)
 
 
-@contextmanager
-def stack() -> Iterator[tuple[str, KafkaSettings]]:
-    """`thalweg up` with nothing else in it; its URL and its broker."""
-    api, broker, controller, warehouse = free_ports(4)
-    with tempfile.TemporaryDirectory() as folder:
-        flags = (
-            *("--data-dir", folder, "--api-port", str(api), "--kafka-port", str(broker)),
-            *("--kafka-controller-port", str(controller), "--warehouse-port", str(warehouse)),
-        )
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("THALWEG_")}
-        up = subprocess.Popen(
-            (sys.executable, "-m", "pipeline.cli", "up", *flags), env={**clean, "THALWEG_RATE_LIMITS": "off"}
-        )
-        try:
-            yield f"http://127.0.0.1:{api}", KafkaSettings(f"127.0.0.1:{broker}")
-        finally:
-            up.send_signal(signal.SIGINT)
-            up.wait(30)
-
-
-async def measure(url: str, kafka: KafkaSettings, messages: int) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-        await until_healthy(client)
-        login = {"username": "admin", "password": "admin123"}
-        token = (await client.post("/auth/login", data=login)).raise_for_status().json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
-        for size, count in SIZES.items():
-            rows.append(await rest(client, size, count))
-            print(_line(rows[-1]), flush=True)
-    rows.append(await straight(kafka, messages))
-    print(_line(rows[-1]), flush=True)
+async def measured(stack: Stack, arguments: argparse.Namespace) -> list[Row]:
+    seconds = 4 if arguments.quick else 20
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=2)
+    async with httpx.AsyncClient(base_url=stack.url, timeout=60, headers=stack.headers, limits=limits) as client:
+        await paced(client, 2)
+        rows = latency("REST, single points, 50 requests/s", await paced(client, seconds))
+        for size in SIZES:
+            count = {1: 80, 100: 40, 10_000: 8}[size] * (1 if arguments.quick else 8)
+            rows += await throughput(client, size, count)
+        rows += latency("WebSocket, single points, one after the other", await socket(stack, 20 * seconds))
     return rows
 
 
-async def until_healthy(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(180):
-        while True:
-            try:
-                if (await client.get("/health")).status_code == httpx.codes.OK:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.5)
+def latency(what: str, waits: Sequence[float]) -> list[Row]:
+    p50, p99 = (float(value) for value in np.percentile(waits, [50, 99]))
+    return [
+        Row(f"{what}: p50", p50, "ms", goal=f"{GOAL_P50} ms", reached=p50 <= GOAL_P50),
+        Row(f"{what}: p99", p99, "ms", goal=f"{GOAL_P99} ms", reached=p99 <= GOAL_P99),
+    ]
 
 
-async def rest(client: httpx.AsyncClient, size: int, count: int) -> dict[str, Any]:
-    rng = np.random.default_rng(1)
-    bodies = [json.dumps({"points": rng.normal(size=(size, 3)).tolist(), "stream": f"bench-{size}"}) for _ in range(8)]
-    await post(client, bodies[0])
-    waits = []
-    for number in range(count):
-        begun = time.perf_counter()
-        await post(client, bodies[number % 8])
-        waits.append((time.perf_counter() - begun) * 1000)
+async def paced(client: httpx.AsyncClient, seconds: float) -> list[float]:
+    """Milliseconds from when each request was due to its answer."""
+    bodies = _bodies(1)
     begun = time.perf_counter()
-    await asyncio.gather(*(several(client, bodies, count // 8) for _ in range(8)))
-    rate = count // 8 * 8 * size / (time.perf_counter() - begun)
-    p50, p99 = np.percentile(waits, [50, 99])
-    return {"road": f"REST, {size:,} points a request", "points/s": rate, "p50 ms": p50, "p99 ms": p99}
 
-
-async def several(client: httpx.AsyncClient, bodies: Sequence[str], count: int) -> None:
-    for number in range(count):
+    async def one(number: int) -> float:
+        due = begun + number / RATE
+        await asyncio.sleep(due - time.perf_counter())
         await post(client, bodies[number % len(bodies)])
+        return (time.perf_counter() - due) * 1000
+
+    return await asyncio.gather(*(one(number) for number in range(int(seconds * RATE))))
+
+
+async def throughput(client: httpx.AsyncClient, size: int, count: int) -> list[Row]:
+    bodies, waits = _bodies(size), []
+
+    async def several() -> None:
+        for number in range(count // AT_ONCE):
+            sent = time.perf_counter()
+            await post(client, bodies[number % len(bodies)])
+            waits.append((time.perf_counter() - sent) * 1000)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(several() for _ in range(AT_ONCE)))
+    rate = len(waits) * size / (time.perf_counter() - begun)
+    p50, p99 = np.percentile(waits, [50, 99])
+    what = f"REST, {size:,} points a request, {AT_ONCE} at a time"
+    goal, reached = (f"{GOAL_POINTS:,}/s", rate >= GOAL_POINTS) if size == max(SIZES) else (None, None)
+    return [
+        Row(what, rate, "points/s", goal=goal, reached=reached),
+        Row(f"{what}: p50", float(p50), "ms"),
+        Row(f"{what}: p99", float(p99), "ms"),
+    ]
 
 
 async def post(client: httpx.AsyncClient, body: str) -> None:
     answer = await client.post("/api/v1/process_points", content=body)
-    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        raise SystemExit("the limits stand in the way: start the stack with THALWEG_RATE_LIMITS=off")
     answer.raise_for_status()
 
 
-async def straight(kafka: KafkaSettings, count: int) -> dict[str, Any]:
-    codec, rng = Codec(), np.random.default_rng(1)
-    keys = [f"bench-one-{number % STREAMS}" for number in range(1000)]
-    values = [codec.encode(PointsObserved(key, now(), 3, rng.normal(size=3))) for key in keys]
-    before = {partition: mark.high for partition, mark in ends(kafka, OBSERVED.name).items()}
-    producer, flight = Producer(kafka, "bench"), Flight()
-    begun = time.perf_counter()
-    for number in range(count):
-        producer.launch(flight, OBSERVED.name, values[number % 1000], key=keys[number % 1000].encode())
-    await flight.landed()
-    produced = time.perf_counter() - begun
-    await producer.close()
-    goal = {partition: mark.high for partition, mark in ends(kafka, OBSERVED.name).items()}
-    while not _committed(kafka, goal):  # noqa: ASYNC110  (nothing tells of a commit)
-        await asyncio.sleep(0.1)
-    took = time.perf_counter() - begun
-    begun = time.perf_counter()
-    read = sum(1 for _ in stretch(kafka, OBSERVED.name, before))
-    bare = time.perf_counter() - begun
-    return {
-        "road": f"straight to Kafka, {count:,} one-point messages",
-        "messages/s": count / took,
-        "produced/s": count / produced,
-        "read bare/s": read / bare,
-        "of bare": (count / took) / (read / bare),
-    }
+async def socket(stack: Stack, count: int) -> list[float]:
+    """Milliseconds from each point sent over WS /ws/stream to its result."""
+    url = f"{stack.url.replace('http', 'ws')}/ws/stream?stream=bench-socket"
+    points, waits = np.random.default_rng(1).normal(size=(count, DIMENSION)).tolist(), []
+    async with websockets.connect(url, additional_headers=stack.headers) as connection:
+        await connection.recv()
+        for point in points:
+            sent = time.perf_counter()
+            await connection.send(json.dumps({"type": "point", "data": point}))
+            while json.loads(await connection.recv())["type"] != "result":
+                pass
+            waits.append((time.perf_counter() - sent) * 1000)
+    return waits
 
 
-def _committed(kafka: KafkaSettings, goal: Mapping[int, int]) -> bool:
-    done = committed(kafka, WORKERS_GROUP, OBSERVED.name)
-    return all((done[partition] or 0) >= end for partition, end in goal.items())
-
-
-def _line(row: dict[str, Any]) -> str:
-    figures = (
-        f"{name} {value:,.2f}" if value < 100 else f"{name} {value:,.0f}" for name, value in list(row.items())[1:]
-    )
-    return f"{row['road']:48s} {'   '.join(figures)}"
+def _bodies(size: int) -> list[str]:
+    rng = np.random.default_rng(size)
+    points = [rng.normal(size=(size, DIMENSION)).tolist() for _ in range(8)]
+    return [json.dumps({"points": each, "stream": f"bench-{size}"}) for each in points]
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
