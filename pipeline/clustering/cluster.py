@@ -159,7 +159,7 @@ class Cluster:
         state.points += len(judgement.labels)
         if event.batch_id is not None:
             state.see(event.batch_id)
-        state.touch([label for label in np.unique(judgement.labels).tolist() if label >= 0], at)
+        state.touch(sorted(label for label in set(judgement.labels.tolist()) if label >= 0), at)
         if judgement.drifts:
             state.last_drift_at = at
         emissions = _emissions(tell.clustered(received, judgement, first, now), judgement.drifts)

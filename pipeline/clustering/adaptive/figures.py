@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ CONFIDENT = 8.0
 """Weight at which confidence is one half."""
 DRIFT_REMEMBERED = 1000
 """Points for which a drift is reported as current."""
+_COLUMNS = ("identity", "members", "dispersion", "weight", "decayed", "founded", "touched")
+_AT_ONCE = 250_000
+"""Numbers of the differences between centres held at a time: 2 MB."""
 _ASSUMED = 32.0
 """Points taken for granted to have been in clusters before the first, so that one outlier in three points does not
 count as a third."""
@@ -59,53 +63,59 @@ def health(quality: float, drift: float, idle: float) -> str:
 
 def _nearest_squares(rows: NDArray[np.intp], state: State) -> Vector:
     """For each promoted cluster, delta^2 to the nearest other one; for an only one, to the nearest candidate."""
-    slots, center, precision = state.slots, state.center, state.scale.precision
+    slots, precision = state.slots, state.scale.precision
     others = rows
     if len(rows) == 1:
         others = np.concatenate([rows, np.flatnonzero(slots["kind"][: state.totals[0]["used"]] == CANDIDATE)])
-    nearest = np.full(len(rows), np.inf)
-    for i, s in enumerate(rows):
-        difference = center[others[others != s]] - center[s]
-        if len(difference):
-            nearest[i] = ((difference * difference) @ precision).min()
+    mine, theirs = state.center[rows], state.center[others]
+    squares = np.empty((len(rows), len(others)))
+    step = max(1, _AT_ONCE // max(1, theirs.size))
+    for start in range(0, len(rows), step):
+        difference = mine[start : start + step, None] - theirs
+        squares[start : start + step] = (difference * difference) @ precision
+    squares[np.arange(len(rows)), np.arange(len(rows))] = np.inf
+    nearest: Vector = squares.min(axis=1, initial=np.inf)
     return nearest
 
 
 def clusters(state: State, rules: Rules) -> list[Cluster]:
-    """The promoted clusters, ids ascending."""
+    """The promoted clusters, ids ascending. Their centres are rows of one array of their own."""
     slots, totals = state.slots, state.totals[0]
     t, radius, half_life = int(totals["points"]), float(totals["radius"]), math.log(2.0) / rules.decay
     rows = np.flatnonzero(slots["kind"][: totals["used"]] == PROMOTED)
     rows = rows[np.argsort(slots["identity"][rows])]
-    told = []
+    if not len(rows):
+        return []
     with np.errstate(over="ignore"):
-        for s, nearest in zip(rows, _nearest_squares(rows, state), strict=True):
-            group = slots[s]
-            away = state.center[s] - state.anchor[s]
-            square, dispersion = float((away * away) @ state.scale.precision), float(group["dispersion"])
-            members = float(group["members"])
-            good = quality(dispersion, float(nearest))
-            drift = drift_coefficient(square, dispersion, members, radius, rules.learning_rate)
-            weight = float(group["weight"]) * math.exp(-rules.decay * (t - int(group["decayed"])))
-            told.append(
-                Cluster(
-                    cluster_id=int(group["identity"]),
-                    size=int(members),
-                    weight=weight,
-                    center=state.center[s].copy(),
-                    quality=good,
-                    confidence=confidence(weight, drift),
-                    drift_coefficient=drift,
-                    health=health(good, drift, (t - int(group["touched"])) / half_life),
-                    created=int(group["founded"]),
-                    updated=int(group["touched"]),
-                )
+        centers, away = state.center[rows], state.center[rows] - state.anchor[rows]
+        squares, nearests = (away * away) @ state.scale.precision, _nearest_squares(rows, state)
+    told = []
+    columns = (slots[rows][name].tolist() for name in _COLUMNS)
+    for center, square, nearest, identity, members, dispersion, mass, decayed, founded, touched in zip(
+        centers, squares.tolist(), nearests.tolist(), *columns, strict=True
+    ):
+        good = quality(dispersion, nearest)
+        drift = drift_coefficient(square, dispersion, float(members), radius, rules.learning_rate)
+        weight = mass * math.exp(-rules.decay * (t - decayed))
+        told.append(
+            Cluster(
+                cluster_id=identity,
+                size=int(members),
+                weight=weight,
+                center=center,
+                quality=good,
+                confidence=confidence(weight, drift),
+                drift_coefficient=drift,
+                health=health(good, drift, (t - touched) / half_life),
+                created=founded,
+                updated=touched,
             )
+        )
     return told
 
 
-def status(state: State, rules: Rules) -> Status:
-    """The model's figures.
+def status(state: State, rules: Rules, told: Sequence[Cluster]) -> Status:
+    """The model's figures; `told` are its `clusters`.
 
     outlier_rate: outliers among the last ~256 points. clustering_quality: the clusters' mean quality by weight, times
     1 - that rate shrunk by 32 assumed members. global_stability: (1 - mean drift coefficient) e^(-churn / active), with
@@ -113,7 +123,6 @@ def status(state: State, rules: Rules) -> Status:
     1 for a while after a drift, times 1 + mean drift coefficient; 1 means stationary.
     """
     totals = state.totals[0]
-    told = clusters(state, rules)
     weight = sum(c.weight for c in told)
     drift = sum(c.weight * (c.drift_coefficient or 0.0) for c in told) / weight if weight else 0.0
     good = sum(c.weight * (c.quality or 0.0) for c in told) / weight if weight else 0.0

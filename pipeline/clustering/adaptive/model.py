@@ -71,6 +71,7 @@ class AdaptiveLearner:
         self._engine = engine(self._settings.engine)
         self._configured = self._rules(AS_CONFIGURED)
         self._state = empty(dimension, self._settings.max_clusters)
+        self._told: Sequence[Cluster] | None = None
 
     @property
     def name(self) -> str:
@@ -102,7 +103,7 @@ class AdaptiveLearner:
         return self._learn(points, batches.shape[1], self._configured)
 
     def _learn(self, points: NDArray[np.float64], size: int, rules: Rules) -> Judgement:
-        self._state = grown(self._state, rules.max_clusters)
+        self._state, self._told = grown(self._state, rules.max_clusters), None
         trace, found = np.zeros(len(points), TRACE), alarms(len(points))
         labels, similarities = np.empty(len(points), np.int64), np.empty(len(points))
         rest = (size, self._state, rules, trace, found, labels, similarities)
@@ -121,10 +122,13 @@ class AdaptiveLearner:
         return Judgement(labels, similarities)
 
     def clusters(self) -> Sequence[Cluster]:
-        return figures.clusters(self._state, self._configured)
+        # An answer, a telling and the status ask for the same clusters: they are made once until more is learned.
+        if self._told is None:
+            self._told = figures.clusters(self._state, self._configured)
+        return self._told
 
     def status(self) -> Status:
-        return figures.status(self._state, self._configured)
+        return figures.status(self._state, self._configured, self.clusters())
 
     def snapshot(self) -> bytes:
         return pack(NAME, snapshot.encode(self._state, dataclasses.asdict(self._settings)))
@@ -163,7 +167,7 @@ class AdaptiveLearner:
         if points.dtype == np.float64 and points.flags.carray:
             return points
         # read-only and unaligned views are copied: each would be another type to the compiler
-        return np.require(points, np.float64, ["C", "A", "W"])
+        return np.array(points, np.float64, order="C")
 
 
 def _drifts(found: Alarms, raised: int) -> tuple[Drift, ...]:
