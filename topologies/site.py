@@ -55,7 +55,7 @@ class Site:
     def producer(self) -> Producer:
         if self._producer is None:
             client = f"thalweg-{self.settings.name}"
-            self._producer = Producer(self.settings.kafka, client, timeout=60, linger_ms=1)
+            self._producer = Producer(self.settings.kafka, client, timeout=60)
         return self._producer
 
     def deliver(self) -> Deliver:

@@ -84,13 +84,11 @@ class Cluster:
         results, others = sequence.learned(received, state, learner, self._clock())
         count = len(received.offsets)
         self._meter.note((time.perf_counter() - begun) * 1000 / count, results.columns["labels"].size, count)
-        if self._may_tell(state, results.first.processed_at):
-            others.append((count - 1, self._tell(state)))
         return EmitEach(CLUSTERED, results, others)
 
     def settle(self, state: StreamState, *, final: bool) -> Sequence[Emission]:
-        due = final or self._may_tell(state, self._clock())
-        return (self._tell(state),) if due and state.owing and state.exists else ()
+        due = state.owing and state.exists and (final or self._may_tell(state, self._clock()))
+        return (self._tell(state),) if due else ()
 
     def _may_tell(self, state: StreamState, now: int) -> bool:
         return now - state.told_at >= TELL_EVERY_MICROSECONDS and now >= self._quiet_until
@@ -168,8 +166,6 @@ class Cluster:
         answer = None
         if received.raw.reply_partition is not None:
             answer = tell.answer(state, learner, judgement, milliseconds, first_point=first)
-        if self._may_tell(state, now):
-            emissions.append(self._tell(state))
         return Emit(emissions, answer)
 
     def _repeated(self, received: Received[PointsObserved], state: StreamState, learner: Learner, begun: float) -> Drop:

@@ -41,7 +41,7 @@ class Producer:
         client_id: str,
         *,
         timeout: float = 10.0,
-        linger_ms: float = 1.0,
+        linger_ms: float = 0.0,
         max_pending: int = 100_000,
         max_bytes: int = 256 * 1024 * 1024,
     ) -> None:
@@ -52,7 +52,9 @@ class Producer:
                 "enable.idempotence": True,
                 "acks": "all",
                 "partitioner": PARTITIONER,
+                # Nobody waits for company at low load; under load the requests under way make records wait and gather.
                 "linger.ms": linger_ms,
+                "socket.nagle.disable": True,
                 "compression.type": "lz4",
                 "message.max.bytes": MAX_RECORD,
                 "delivery.timeout.ms": int(timeout * 1000),

@@ -56,6 +56,7 @@ class Tail:
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
             "fetch.min.bytes": 1,
+            "socket.nagle.disable": True,
             "fetch.error.backoff.ms": 100,
             "queued.max.messages.kbytes": 32 * 1024,
             "allow.auto.create.topics": False,
