@@ -18,6 +18,9 @@ from schemas.position import Position
 from schemas.topic import Topic
 
 DELIVERY_SECONDS = 10.0
+"""After so long a caller is told that the log has not confirmed."""
+TRYING_SECONDS = 3600.0
+"""So long a record is tried for all the same: giving one up could have others written twice."""
 FLUSH_SECONDS = 3.0
 
 
@@ -32,7 +35,8 @@ class Gate:
         self._producer: Producer | None = None
 
     async def start(self) -> None:
-        self._producer = Producer(self._settings, f"thalweg-api-{self._ordinal}", timeout=DELIVERY_SECONDS)
+        client = f"thalweg-api-{self._ordinal}"
+        self._producer = Producer(self._settings, client, timeout=DELIVERY_SECONDS, keeps_trying=TRYING_SECONDS)
 
     async def stop(self) -> None:
         if self._producer is not None:

@@ -33,6 +33,11 @@ class Producer:
     Bounded: at most `max_pending` records or `max_bytes` wait for the broker; one more raises Overloaded.
     A record not durable within `timeout` seconds fails with LogUnavailable: it may or may not be in the log. One larger
     than `MAX_RECORD` raises Broken: whoever makes records bounds them.
+
+    librdkafka's idempotence lasts until it gives a record up: it then takes a new epoch, in which it sends again what
+    was under way beside that one, and the broker no longer knows it (librdkafka issue 4953). So where a record must not
+    be in the log twice, `keeps_trying` is long: `send` still tells its caller after `timeout` seconds, and the record
+    comes into the log when the broker is back.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Producer:
         client_id: str,
         *,
         timeout: float = 10.0,
+        keeps_trying: float | None = None,
         linger_ms: float = 0.0,
         max_pending: int = 100_000,
         max_bytes: int = 256 * 1024 * 1024,
@@ -57,13 +63,14 @@ class Producer:
                 "socket.nagle.disable": True,
                 "compression.type": "lz4",
                 "message.max.bytes": MAX_RECORD,
-                "delivery.timeout.ms": int(timeout * 1000),
+                "delivery.timeout.ms": int((keeps_trying or timeout) * 1000),
                 "queue.buffering.max.messages": max_pending,
                 "queue.buffering.max.kbytes": max_bytes // 1024,
             },
             logger=log,
         )
         self._loop = asyncio.get_running_loop()
+        self._timeout = None if keeps_trying is None else timeout
         self._done: deque[tuple[asyncio.Future[Position], KafkaError | None, Position]] = deque()
         # Each is written by one thread alone, so that their difference needs no lock.
         self._taken_bytes = self._reported_bytes = 0
@@ -90,6 +97,9 @@ class Producer:
             self._settle(future, error, Position(*place))
 
         self._produce(topic, value, key, headers, partition, delivered)
+        if self._timeout is not None:
+            patience = self._loop.call_later(self._timeout, _give_up, future)
+            future.add_done_callback(lambda _: patience.cancel())
         return future
 
     def launch(
@@ -199,8 +209,17 @@ class Producer:
             if error is None:
                 future.set_result(position)
             else:
-                future.set_exception(LogUnavailable(f"Kafka did not confirm the record: {error.str()}"))
-                future.exception()  # asyncio complains of an error nobody asked for; here that is the sender's choice
+                _fail(future, error.str())
+
+
+def _give_up(future: asyncio.Future[Position]) -> None:
+    if not future.done():
+        _fail(future, "its time is over")
+
+
+def _fail(future: asyncio.Future[Position], why: str) -> None:
+    future.set_exception(LogUnavailable(f"Kafka did not confirm the record: {why}"))
+    future.exception()  # asyncio complains of an error nobody asked for; here that is the sender's choice
 
 
 def _full() -> Overloaded:
