@@ -10,12 +10,14 @@ import sys
 import faust
 
 from pipeline import lifeline
-from pipeline.errors import Failure, Misconfigured
+from pipeline.errors import Failure, LogUnavailable, Misconfigured
+from pipeline.kafka.provision import existing
 from topologies.app import create_app, until_ready
 from topologies.engine import check_faust
 from topologies.settings import WorkerSettings
 
 log = logging.getLogger("thalweg.worker")
+WAIT_SECONDS = 2.0
 
 
 def main() -> None:
@@ -31,6 +33,7 @@ def main() -> None:
         settings = _prepare(arguments.ordinal)
         _say("PROGRESS loading the learner; the first time it is compiled, which takes a minute")
         app = create_app(settings)
+        _await_broker(settings)
     except Failure as failure:
         log.error("%s", failure)
         sys.exit(78 if isinstance(failure, Misconfigured) else 1)  # EX_CONFIG
@@ -42,6 +45,20 @@ def main() -> None:
     app.task(announce)
 
     faust.Worker(app, loglevel="INFO", override_logging=False).execute_from_commandline()
+
+
+def _await_broker(settings: WorkerSettings) -> None:
+    """Faust ends where no broker answers its first call; a worker that is started while Kafka is away waits for it."""
+    told = False
+    while True:
+        try:
+            existing(settings.kafka, WAIT_SECONDS)
+            return
+        except LogUnavailable as failure:
+            if not told:
+                log.warning("waiting: %s", failure)
+                _say(f"PROGRESS waiting for Kafka at {settings.kafka.bootstrap}")
+            told = True
 
 
 def _say(what: str) -> None:

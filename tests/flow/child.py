@@ -12,14 +12,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pipeline.lifeline import Lifeline
+
 
 class Child:
     """`python -m module …`, its output in a file. `start` returns once it has said that it is ready."""
 
-    def __init__(self, module: str, arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        log: Path,
+        lifeline: Lifeline | None = None,
+    ) -> None:
+        """With a lifeline it dies with this process; it must then be launched from the main thread."""
         self._command = (sys.executable, "-m", module, *arguments)
-        self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", "TZ": "UTC", **environ}
+        self._lifeline = lifeline
+        tied = {} if lifeline is None else lifeline.environment()
+        self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", "TZ": "UTC", **environ, **tied}
         self.log = log
+        self._offset = 0
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
@@ -30,18 +43,28 @@ class Child:
 
     def launch(self) -> None:
         self._offset = self.log.stat().st_size if self.log.exists() else 0
+        pass_fds = () if self._lifeline is None else self._lifeline.pass_fds
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(self._command, env=self._environ, stdout=out, stderr=out)
+            self._process = subprocess.Popen(
+                self._command, env=self._environ, stdout=out, stderr=out, pass_fds=pass_fds
+            )
+
+    def is_ready(self) -> bool:
+        """Whether it has said so since it was launched; `url` is then where it serves."""
+        ready = [line for line in self.since_launch().splitlines() if b"THALWEG READY " in line]
+        if ready:
+            self.url = ready[-1].decode().rsplit(" ", 1)[-1]
+        return bool(ready)
+
+    def since_launch(self) -> bytes:
+        """What it has written to its log since it was last launched."""
+        with self.log.open("rb") as file:
+            file.seek(self._offset)
+            return file.read()
 
     def await_ready(self, timeout: float = 60.0) -> None:
         deadline = time.monotonic() + timeout
-        while True:
-            with self.log.open("rb") as file:
-                file.seek(self._offset)
-                ready = [line for line in file.read().splitlines() if b"THALWEG READY " in line]
-            if ready:
-                self.url = ready[-1].decode().rsplit(" ", 1)[-1]
-                return
+        while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{self._command} is not ready:\n{self.tail()}")
             time.sleep(0.05)
@@ -50,6 +73,10 @@ class Child:
     def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "not started"
         return self._process
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         self.process.kill()
@@ -87,9 +114,9 @@ class Child:
             self.stop()
 
 
-def worker(ordinal: int, environ: Mapping[str, str], folder: Path) -> Child:
+def worker(ordinal: int, environ: Mapping[str, str], folder: Path, module: str = "topologies") -> Child:
     told = {"THALWEG_DATA_DIR": str(folder), **environ}
-    return Child("topologies", ["--ordinal", str(ordinal)], told, folder / f"worker-{ordinal}.log")
+    return Child(module, ["--ordinal", str(ordinal)], told, folder / f"worker-{ordinal}.log")
 
 
 def archive(environ: Mapping[str, str], folder: Path) -> Child:

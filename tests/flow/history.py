@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pipeline.clock import Clock
+from pipeline.clustering import tell
 from pipeline.clustering.cluster import Cluster
 from pipeline.clustering.state import StreamState
 from pipeline.kafka.browse import stretch
-from pipeline.outcome import Emit, Refuse
+from pipeline.outcome import Drop, Emit, Outcome, Refuse
 from pipeline.received import Raw
 from pipeline.settings import KafkaSettings
 from pipeline.telemetry import Meter
 from schemas.catalogue import changelog
-from schemas.clustering.points import PointsClustered, PointsObserved
+from schemas.clustering.clusters import ClustersUpdated, DriftDetected
+from schemas.clustering.points import OutliersDetected, PointsAnswered, PointsClustered, PointsObserved
 from schemas.clustering.topics import CLUSTERED, OBSERVED
 from schemas.codec import Codec
 from schemas.position import Position
@@ -25,49 +27,85 @@ Place = tuple[int, int]
 
 
 class Reference:
-    """`states`: snapshot bytes by state key; `labels` and `refusals` by place. Of streams that begin with `prefix`."""
+    """Of streams that begin with `prefix`, by place of the input: `clustered`, `outliers`, `answers`, `refusals` (the
+    reason), `duplicates`; `drifts` by place and ordinal; `states`: (applied offset, snapshot) by state key; `last`:
+    the place of the last usable record of each stream. `updates` holds what there is to tell of a stream at the places
+    of `asked`."""
 
-    def __init__(self, kafka: KafkaSettings, codec: Codec, clock: Clock, prefix: str) -> None:
-        step = Cluster(Meter("reference", clock), clock)
-        live: dict[tuple[int, str], tuple[StreamState, int]] = {}
-        self.labels: dict[Place, list[int]] = {}
+    def __init__(
+        self, kafka: KafkaSettings, codec: Codec, clock: Clock, prefix: str, asked: Collection[Place] = ()
+    ) -> None:
+        self._codec, self._asked, self._meter = codec, asked, Meter("reference", clock)
+        self._step = Cluster(self._meter, clock)
+        self._live: dict[tuple[int, str], tuple[StreamState, int]] = {}
+        self.clustered: dict[Place, PointsClustered] = {}
+        self.outliers: dict[Place, OutliersDetected] = {}
+        self.drifts: dict[tuple[Place, int], DriftDetected] = {}
+        self.answers: dict[Place, PointsAnswered] = {}
         self.refusals: dict[Place, str] = {}
-        self.points = 0
+        self.duplicates: set[Place] = set()
+        self.updates: dict[Place, ClustersUpdated] = {}
+        self.last: dict[str, Place] = {}
         for record in stretch(kafka, OBSERVED.name):
-            key = (record.key or b"").decode("utf-8", "replace")
-            if not key.startswith(prefix):
-                continue
-            raw = Raw(record.position, record.timestamp * 1000, record.key, record.value, record.headers)
-            received = take_in(raw, codec, PointsObserved)
-            place = record.partition, record.offset
-            if isinstance(received, Refuse):
-                self.refusals[place] = received.reason
-                continue
-            state, _ = live.get((record.partition, key), (step.restore(None), -1))
-            outcome = step.apply(received, state)
-            live[record.partition, key] = state, record.offset
-            if isinstance(outcome, Refuse):
-                self.refusals[place] = outcome.reason
-            elif isinstance(outcome, Emit):
-                for emission in outcome.emissions:
-                    if isinstance(emission.event, PointsClustered):
-                        self.labels[place] = emission.event.labels
-                        self.points += len(emission.event.labels)
+            if (record.key or b"").decode("utf-8", "replace").startswith(prefix):
+                self._take(Raw(record.position, record.timestamp * 1000, record.key, record.value, record.headers))
         self.states = {
-            b"%d/%s" % (partition, key.encode()): (applied, step.snapshot(state))
-            for (partition, key), (state, applied) in live.items()
+            b"%d/%s" % (partition, key.encode()): (applied, self._step.snapshot(state))
+            for (partition, key), (state, applied) in self._live.items()
         }
+
+    @property
+    def labels(self) -> dict[Place, list[int]]:
+        return {place: event.labels for place, event in self.clustered.items()}
+
+    @property
+    def points(self) -> int:
+        return sum(len(event.labels) for event in self.clustered.values())
+
+    def _take(self, raw: Raw) -> None:
+        place = raw.position.partition, raw.position.offset
+        received = take_in(raw, self._codec, PointsObserved)
+        if isinstance(received, Refuse):
+            self.refusals[place] = received.reason
+            return
+        key = place[0], received.event.stream
+        state, _ = self._live.get(key, (self._step.restore(None), -1))
+        self._note(place, self._step.apply(received, state))
+        self._live[key] = state, place[1]
+        self.last[received.event.stream] = place
+        if place in self._asked and state.exists:
+            self.updates[place] = tell.updated(state, self._meter, 0)
+
+    def _note(self, place: Place, outcome: Outcome) -> None:
+        if isinstance(outcome, Refuse):
+            self.refusals[place] = outcome.reason
+        elif isinstance(outcome, Drop):
+            self.duplicates.add(place)
+        if isinstance(outcome, Emit | Drop) and isinstance(outcome.answer, PointsAnswered):
+            self.answers[place] = outcome.answer
+        for emission in outcome.emissions if isinstance(outcome, Emit) else ():
+            match emission.event:
+                case PointsClustered() as event:
+                    self.clustered[place] = event
+                case OutliersDetected() as event:
+                    self.outliers[place] = event
+                case DriftDetected() as event:
+                    self.drifts[place, event.ordinal] = event
 
 
 def stored_states(kafka: KafkaSettings, prefix: str) -> Mapping[bytes, tuple[int, bytes]]:
-    """What the changelog alone gives back: of each key the snapshot with the greatest applied offset."""
+    """What the changelog alone gives back: of each key the snapshot with the greatest applied offset. Fails where two
+    snapshots of the same offset differ: a state must be a function of the log."""
     states: dict[bytes, tuple[int, bytes]] = {}
     for record in stretch(kafka, changelog(OBSERVED)):
         key = record.key or b""
         if not key.split(b"/", 1)[1].startswith(prefix.encode()) or record.value is None:
             continue
         applied, body = unpack(record.value)
-        if key not in states or applied >= states[key][0]:
+        held = states.get(key)
+        if held is not None and held[0] == applied:
+            assert held[1] == body, f"two different states of {key!r} at {applied}"
+        if held is None or applied >= held[0]:
             states[key] = applied, body
     return states
 

@@ -23,9 +23,11 @@ from schemas.catalogue import WORKERS_GROUP
 from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
 from schemas.exchange import Refused
+from tests.flow.campaign.outcome import HOLE_ENDED
 from tests.flow.child import Child, worker
 from tests.flow.history import Place, Reference, delivered, stored_states
 from tests.flow.load import await_commits, lag, load
+from tests.flow.stack import until
 from tests.ports import free_ports
 from topologies.site import EXIT_BROKEN
 
@@ -48,13 +50,13 @@ def make(kafka: KafkaSettings, tmp_path: Path) -> Iterator[Make]:
     static, so that a worker that ends is not waited for by the next."""
     with ExitStack() as running:
 
-        def made(ordinal: int, **told: str) -> Child:
+        def made(ordinal: int, module: str = "topologies", **told: str) -> Child:
             environ = {
                 "THALWEG_KAFKA_BOOTSTRAP": kafka.bootstrap,
                 "THALWEG_WORKER_SESSION_SECONDS": "6",
                 "THALWEG_WORKER_STATIC": "false",
             }
-            child = worker(ordinal, environ | told, tmp_path)
+            child = worker(ordinal, environ | told, tmp_path, module)
             running.callback(child.stop)
             return child
 
@@ -171,6 +173,37 @@ async def test_a_static_worker_that_is_back_in_time_is_not_missed(
 
 
 ASSIGNED = b"Executing _on_partitions_assigned"
+
+
+async def test_a_worker_that_lost_a_run_on_the_way_ends_before_it_acknowledges_what_follows(
+    kafka: KafkaSettings, make: Make, prefix: str
+) -> None:
+    holed = make(97, "tests.flow.holed").start()
+    await load(kafka, prefix, seed=9, batches=200)
+    assert await asyncio.to_thread(holed.process.wait, 60) == EXIT_BROKEN
+    [*_, last] = holed.tail().strip().splitlines()
+    assert HOLE_ENDED.search(last.encode()), last
+    await asyncio.to_thread(make(98).start)
+    await asyncio.to_thread(await_commits, kafka)
+    assert_as_if_undisturbed(kafka, prefix)
+
+
+async def test_a_worker_that_is_started_while_kafka_is_away_waits_for_it(tmp_path: Path, prefix: str) -> None:
+    port, controller_port = free_ports(2)
+    kafka = KafkaSettings(f"127.0.0.1:{port}")
+    told = {"THALWEG_KAFKA_BOOTSTRAP": kafka.bootstrap, "THALWEG_WORKER_STATIC": "false"}
+    child = worker(99, told, tmp_path)
+    child.launch()
+    try:
+        await until(lambda: asyncio.sleep(0, b"PROGRESS waiting for Kafka" in child.since_launch()))
+        with BrokerProcess(tmp_path / "kafka", port, controller_port):
+            provision(kafka)
+            await load(kafka, prefix, seed=10, batches=30, pace=30)
+            await asyncio.to_thread(child.await_ready)
+            await asyncio.to_thread(await_commits, kafka)
+            assert child.stop() == 0
+    finally:
+        child.kill()
 
 
 async def test_a_worker_whose_state_is_behind_its_commit_ends_and_says_why(tmp_path: Path, prefix: str) -> None:

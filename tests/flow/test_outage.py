@@ -1,0 +1,31 @@
+"""Kafka away under load: callers are told to come back, nobody gives up or swells, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.flow.campaign.plan import Blow, Event, Kind, Plan, Target
+from tests.flow.campaign.run import Campaign
+
+SECONDS = 12.0
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+
+MOST_GROWTH = 150 * 1024 * 1024
+"""Bytes; some thousands of small requests that wait are a few megabytes."""
+
+
+@pytest.mark.parametrize("kind", [Kind.FREEZE, Kind.KILL])
+async def test_a_broker_that_is_away_is_waited_for(kind: Kind, tmp_path: Path) -> None:
+    away = Event(3.0, patient=True, blows=(Blow(kind, Target.BROKER, 0, SECONDS),))
+    campaign = Campaign(Plan(seed=3, static=True, workers=1, apis=1, events=(away,)), tmp_path)
+    found = await campaign.run()
+    assert found.violations == [], "also: a 503 without Retry-After"
+    troubles = [trouble for operation in campaign.journal.operations for trouble in operation.troubles]
+    assert any(trouble.startswith("503 ") for trouble in troubles)
+    assert {"answered", "accepted", "durable"} <= found.counts.keys()
+    assert found.ended == [], "each waited for the broker, and went on by itself"
+    grown = {name: most - first for name, (first, most) in found.memory.items() if not name.startswith("broker")}
+    assert grown.keys() >= {"worker-0", "api-0", "archive-0"}
+    assert max(grown.values()) < MOST_GROWTH, grown
