@@ -14,12 +14,13 @@ from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.loops.auto import auto_loop_factory
 
 from ingest_api.access_log import CONFIG
 from ingest_api.app import create_app
 from ingest_api.assembly import DoorSettings, assemble
 from ingest_api.live.draining import DrainingServer
-from ingest_api.protocol import BoundedHttp
+from ingest_api.protocol import BoundedHttp, OpenWebSocket
 from ingest_api.settings import ApiSettings
 from pipeline import lifeline
 from pipeline.errors import Failure, Misconfigured
@@ -76,7 +77,7 @@ def server_for(
             host=settings.host,
             port=settings.port,
             http=BoundedHttp,
-            ws="websockets-sansio",
+            ws=OpenWebSocket,
             ws_max_size=ws_message_bytes,
             ws_per_message_deflate=False,  # it would cost each delivery more than the frame itself
             lifespan="off",
@@ -98,7 +99,8 @@ def main() -> int:
     lifeline.attach(os.environ)
     try:
         settings = DoorSettings.from_environment(os.environ)
-        asyncio.run(_serve(settings))
+        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+            runner.run(_serve(settings))
     except Misconfigured as error:
         log.error("%s", error)
         return 78  # EX_CONFIG

@@ -1,5 +1,5 @@
-"""HTTP/1.1 as uvicorn speaks it, with the bounds it lacks: on a request's head, in bytes and in time, and on the time
-an answer may lie unread."""
+"""HTTP/1.1 and WebSocket as uvicorn speaks them, with what it lacks: bounds on a request's head, in bytes and in time,
+and on the time an answer may lie unread; outlets for those who tell the same to many."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from ingest_api.outlet import EXTENSION, ChunkedOutlet, FrameOutlet
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 15.0
@@ -67,7 +70,10 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._end_head()
-        super().on_headers_complete()
+        super().on_headers_complete()  # the application's task is made here, and begins after this
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            extensions: dict[str, Any] = {EXTENSION: ChunkedOutlet(self.cycle)}
+            self.scope["extensions"] = extensions
 
     def _should_upgrade(self) -> bool:
         return bool(self.scope["method"] == "GET" and super()._should_upgrade())
@@ -105,3 +111,13 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _dallies(self) -> bool:
         return self._in_head or (self.cycle is not None and self.cycle.response_complete)
+
+
+class OpenWebSocket(WebSocketsSansIOProtocol):
+    """Offers an outlet. There is none where messages may be compressed: each connection then has bytes of its own."""
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if not (self.close_sent or self.config.ws_per_message_deflate):
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[EXTENSION] = FrameOutlet(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 
 from starlette.requests import HTTPConnection
 
@@ -18,10 +19,13 @@ log = logging.getLogger("thalweg.live")
 async def keep_checking(connection: HTTPConnection, subscriber: Subscriber, permission: str, interval: float) -> None:
     """Ends the subscriber when its credential has expired, was revoked, or no longer grants the permission.
 
-    Where the accounts cannot be asked just now, what was true last holds until they can.
+    Where the accounts cannot be asked just now, what was true last holds until they can. A crowd that came at once is
+    not looked at all at once.
     """
+    wait = random.uniform(interval / 2, interval)
     while subscriber.ending is None:
-        await asyncio.sleep(interval)
+        await asyncio.sleep(wait)
+        wait = interval
         try:
             principal = await authenticate(connection, query=True)
             principal.require(permission)

@@ -81,7 +81,7 @@ class Feed:
         for record in records:
             frames.extend(self._frames(record))
         self.records += len(records)
-        self._hub.publish(frames)
+        self._hub.publish(frames, asyncio.get_running_loop().time())
         self._moved.set()
 
     def _frames(self, record: Record) -> list[Frame]:

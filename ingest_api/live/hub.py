@@ -7,11 +7,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ingest_api.live.message import Frame, Outgoing
+from ingest_api.live.run import Run
 from ingest_api.live.subscriber import SHUTDOWN, Subscriber
 from ingest_api.live.subscription import Interest, Interests
 from ingest_api.problems import Busy
 
 _RECORDS_UNTOLD = 50_000
+
+
+class Audience:
+    """All who listen with the same interests: what is made for one of them is made for all."""
+
+    __slots__ = ("interests", "members")
+
+    def __init__(self, interests: Interests) -> None:
+        self.interests = interests
+        self.members: dict[Subscriber, None] = {}
 
 
 class Hub:
@@ -21,7 +32,8 @@ class Hub:
         self._max, self._max_each, self._heartbeat = max_subscribers, max_per_owner, heartbeat
         self._admitted: dict[Subscriber, None] = {}
         self._owners: Counter[str] = Counter()
-        self._listening: dict[Interest, dict[Subscriber, None]] = {}
+        self._audiences: dict[Interests, Audience] = {}
+        self._listening: dict[Interest, dict[Audience, None]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
@@ -48,8 +60,12 @@ class Hub:
     def listen(self, subscriber: Subscriber) -> None:
         """From the next published frame on, it gets what it is interested in."""
         subscriber.listening = True
-        for interest in subscriber.interests:
-            self._listening.setdefault(interest, {})[subscriber] = None
+        audience = self._audiences.get(subscriber.interests)
+        if audience is None:
+            audience = self._audiences[subscriber.interests] = Audience(subscriber.interests)
+            for interest in audience.interests:
+                self._listening.setdefault(interest, {})[audience] = None
+        audience.members[subscriber] = None
 
     def change(self, subscriber: Subscriber, interests: Interests) -> None:
         """Other interests from the next published frame on, or from the end of its replay."""
@@ -73,17 +89,19 @@ class Hub:
         if not self._admitted:
             self._empty.set()
 
-    def publish(self, frames: Sequence[Frame]) -> None:
-        """Queues the frames for whom they concern; each subscriber is woken once."""
-        touched: dict[Subscriber, None] = {}
+    def publish(self, frames: Sequence[Frame], now: float) -> None:
+        """Tells the frames to whom they concern, at `now` in the loop's time. None is waited for, and each is woken
+        once at most."""
+        concerned: dict[Audience, list[Frame]] = {}
         for frame in frames:
-            for subscriber in self._concerned(frame):
-                subscriber.offer(frame)
-                touched[subscriber] = None
-                self.offered += 1
+            for audience in self._concerned(frame):
+                concerned.setdefault(audience, []).append(frame)
+        for audience, its in concerned.items():
+            run = Run(its)
+            for subscriber in audience.members:
+                subscriber.tell(run, now)
+            self.offered += len(its) * len(audience.members)
         self.published += len(frames)
-        for subscriber in touched:
-            subscriber.wake()
 
     def announce(self, kind: str, notice: Outgoing) -> None:
         """Tells everyone who listens to a kind, whatever the stream."""
@@ -111,7 +129,7 @@ class Hub:
             pass
         return len(self._admitted)
 
-    def _concerned(self, frame: Frame) -> Iterable[Subscriber]:
+    def _concerned(self, frame: Frame) -> Iterable[Audience]:
         kind, stream = frame.kind, frame.message.stream
         of_all = self._listening.get((kind, None))
         of_one = self._listening.get((kind, stream))
@@ -121,9 +139,14 @@ class Hub:
             yield from of_one
 
     def _unlisten(self, subscriber: Subscriber) -> None:
-        for interest in subscriber.interests:
-            listening = self._listening.get(interest)
-            if listening is not None:
-                listening.pop(subscriber, None)
-                if not listening:
-                    del self._listening[interest]
+        audience = self._audiences.get(subscriber.interests)
+        if audience is None:
+            return
+        audience.members.pop(subscriber, None)
+        if audience.members:
+            return
+        del self._audiences[subscriber.interests]
+        for interest in audience.interests:
+            del self._listening[interest][audience]
+            if not self._listening[interest]:
+                del self._listening[interest]

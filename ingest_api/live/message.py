@@ -8,6 +8,7 @@ from typing import Any
 
 from ingest_api.json import encode
 from ingest_api.live.cursor import Cursors
+from ingest_api.live.framing import Wire, chunk, text_frame
 from ingest_api.live.layout import Mark, Vector, advanced
 from pipeline.clock import iso
 
@@ -33,17 +34,17 @@ class Message:
 
 
 class Outgoing:
-    """One event as it leaves: its SSE and its WebSocket form are made when first asked for, then kept.
+    """One event as it leaves: what it is on each wire is made when first asked for, then kept.
 
     `cursor` is where a subscriber stands that has this event and all before it; None where it says nothing of that.
     """
 
-    __slots__ = ("_sse", "_text", "body", "cursor", "retry", "type")
+    __slots__ = ("_chunk", "_frame", "body", "cursor", "retry", "type")
 
     def __init__(self, type: str, body: bytes, cursor: str | None = None, retry: int | None = None) -> None:
         self.type, self.body, self.cursor, self.retry = type, body, cursor, retry
-        self._sse: bytes | None = None
-        self._text: str | None = None
+        self._chunk: bytes | None = None
+        self._frame: bytes | None = None
 
     @classmethod
     def of(
@@ -55,22 +56,27 @@ class Outgoing:
     @property
     def sse(self) -> bytes:
         """An event of an event stream (WHATWG HTML, 9.2.5)."""
-        if self._sse is None:
-            lines = [b"event: ", self.type.encode()]
-            if self.cursor is not None:
-                lines += b"\nid: ", self.cursor.encode()
-            if self.retry is not None:
-                lines += b"\nretry: ", str(self.retry).encode()
-            self._sse = b"".join((*lines, b"\ndata: ", self.body, b"\n\n"))
-        return self._sse
+        lines = [b"event: ", self.type.encode()]
+        if self.cursor is not None:
+            lines += b"\nid: ", self.cursor.encode()
+        if self.retry is not None:
+            lines += b"\nretry: ", str(self.retry).encode()
+        return b"".join((*lines, b"\ndata: ", self.body, b"\n\n"))
 
     @property
-    def text(self) -> str:
-        """The body, with the cursor in it."""
-        if self._text is None:
-            body = self.body.decode()
-            self._text = body if self.cursor is None else f'{body[:-1]},"cursor":"{self.cursor}"}}'
-        return self._text
+    def text(self) -> bytes:
+        """The body, with the cursor in it, as a WebSocket message tells it."""
+        return self.body if self.cursor is None else b'%b,"cursor":"%b"}' % (self.body[:-1], self.cursor.encode())
+
+    def on(self, wire: Wire) -> bytes:
+        """Ready to be written."""
+        if wire is Wire.CHUNK:
+            if self._chunk is None:
+                self._chunk = chunk(self.sse)
+            return self._chunk
+        if self._frame is None:
+            self._frame = text_frame(self.text)
+        return self._frame
 
 
 class Frame:

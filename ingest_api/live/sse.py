@@ -14,7 +14,9 @@ from starlette.types import Receive, Scope, Send
 from ingest_api.live.bridge import Live
 from ingest_api.live.credential import keep_checking
 from ingest_api.live.follow import Opening, follow
+from ingest_api.live.framing import Wire
 from ingest_api.live.subscriber import SLOW, Subscriber
+from ingest_api.outlet import outlet_of
 
 log = logging.getLogger("thalweg.live")
 
@@ -39,6 +41,7 @@ class EventStream(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         interval = self._live.settings.recheck
+        self._subscriber.attach(outlet_of(scope), Wire.CHUNK)
         checking = asyncio.create_task(keep_checking(self._request, self._subscriber, self._permission, interval))
         try:
             await super().__call__(scope, receive, send)

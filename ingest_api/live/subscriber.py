@@ -8,8 +8,11 @@ from collections import deque
 from dataclasses import dataclass
 
 from ingest_api.live.backlog import Backlog, Bounds, Policy, backlog_for
+from ingest_api.live.framing import Wire
 from ingest_api.live.message import Frame, Outgoing
+from ingest_api.live.run import Run
 from ingest_api.live.subscription import Interests
+from ingest_api.outlet import Outlet
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,11 @@ LOG_UNAVAILABLE = Ending("log_unavailable", 1013)
 
 
 class Subscriber:
-    """`wait` returns when there is anything to do: messages, a heartbeat, an ending, or a nudge from its transport."""
+    """`wait` returns when there is anything to do: messages, a heartbeat, an ending, or a nudge from its transport.
+
+    While it waits, what is published goes straight to its connection's outlet, where it has one and its client keeps
+    up; the backlog takes the rest.
+    """
 
     def __init__(self, owner: str, interests: Interests, policy: Policy, bounds: Bounds) -> None:
         self.id = secrets.token_hex(8)
@@ -46,7 +53,28 @@ class Subscriber:
         """How far the feed had come, in records, when it was last told where it stands."""
         self.notices: deque[Outgoing] = deque(maxlen=100)
         """What it is told besides messages, before them."""
+        self._outlet: Outlet | None = None
+        self._wire = Wire.CHUNK
+        self._idle = False
         self._woken = asyncio.Event()
+
+    def attach(self, outlet: Outlet | None, wire: Wire) -> None:
+        """Where it can be told without being woken."""
+        self._outlet, self._wire = outlet, wire
+
+    def tell(self, run: Run, now: float) -> None:
+        """Writes what can be written at once, and queues the rest, if any. `now` in the loop's time."""
+        written = 0
+        if self._idle and self._outlet is not None:
+            for piece, end in run.pieces(self._wire):
+                if not self._outlet.put(piece):
+                    break
+                written = end
+                self.heard = now
+        if written < len(run.frames):
+            for frame in run.frames[written:]:
+                self.offer(frame)
+            self.wake()
 
     def offer(self, frame: Frame) -> None:
         self.backlog.offer(frame)
@@ -57,12 +85,17 @@ class Subscriber:
         """The first reason holds."""
         if self.ending is None:
             self.ending = ending
-        self._woken.set()
+        self.wake()
 
     def wake(self) -> None:
+        self._idle = False
         self._woken.set()
 
     async def wait(self) -> None:
-        if not (len(self.backlog) or self.notices or self.ending or self.beat):
-            await self._woken.wait()
+        try:
+            if not (len(self.backlog) or self.notices or self.ending or self.beat or self._woken.is_set()):
+                self._idle = True
+                await self._woken.wait()
+        finally:
+            self._idle = False
         self._woken.clear()

@@ -19,7 +19,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
-import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ingest_api.auth import authenticate
@@ -29,10 +28,14 @@ from ingest_api.live.backlog import Policy
 from ingest_api.live.bridge import Live, live_of
 from ingest_api.live.credential import keep_checking
 from ingest_api.live.follow import Opening, follow
+from ingest_api.live.framing import Wire
+from ingest_api.live.inbound import Json, parsed, strings
+from ingest_api.live.message import Outgoing
 from ingest_api.live.origin import origin_allowed
 from ingest_api.live.pace import Pace
 from ingest_api.live.subscriber import FAILED, GONE, IDLE, TOO_LARGE, Subscriber
 from ingest_api.live.subscription import Interests, interests_in, kinds_of, require, with_more, without
+from ingest_api.outlet import outlet_of
 from ingest_api.principal import Principal
 from ingest_api.problems import FieldError, Invalid, Problem
 from ingest_api.wiring import wiring_of
@@ -42,8 +45,6 @@ log = logging.getLogger("thalweg.live")
 _REPLIES = 1000
 _REPLY_BYTES = 4 * 1024 * 1024
 _FAREWELL = 5.0
-
-Json = dict[str, Any]
 
 
 class Gone(Exception):
@@ -55,10 +56,12 @@ class Connection:
 
     def __init__(self, websocket: WebSocket, principal: Principal, live: Live, subscriber: Subscriber) -> None:
         self.websocket, self.principal, self.live, self.subscriber = websocket, principal, live, subscriber
-        self._replies: deque[str] = deque()
+        self._replies: deque[Outgoing] = deque()
         self._reply_bytes = 0
         self._room = asyncio.Event()
         self._closed = False
+        self._outlet = outlet_of(websocket.scope)
+        subscriber.attach(self._outlet, Wire.FRAME)
 
     @property
     def id(self) -> str:
@@ -66,7 +69,7 @@ class Connection:
 
     async def send(self, message: Mapping[str, Any] | bytes) -> None:
         """Queues a JSON message; waits while too many others are queued. Raises Gone."""
-        text = (message if isinstance(message, bytes) else encode(message)).decode()
+        reply = Outgoing("reply", message if isinstance(message, bytes) else encode(message))
         while len(self._replies) >= _REPLIES or self._reply_bytes >= _REPLY_BYTES:
             if self._closed:
                 break
@@ -74,8 +77,8 @@ class Connection:
             await self._room.wait()
         if self._closed:
             raise Gone
-        self._replies.append(text)
-        self._reply_bytes += len(text)
+        self._replies.append(reply)
+        self._reply_bytes += len(reply.body)
         self.subscriber.wake()
 
     async def send_error(self, problem: Problem, **extra: object) -> None:
@@ -106,25 +109,28 @@ class Connection:
             async for batch in batches:
                 if self.subscriber.ending is GONE:
                     return
-                texts = [*self._taken_replies(), *(event.text for event in batch)]
-                if texts:
-                    await self._put(texts)
+                if batch := [*self._taken_replies(), *batch]:
+                    await self._put(batch)
         ending = self.subscriber.ending
         if ending is not None:
             async with asyncio.timeout(_FAREWELL):
                 await self.websocket.close(ending.code, ending.reason)
 
-    def _taken_replies(self) -> list[str]:
+    def _taken_replies(self) -> list[Outgoing]:
         taken = list(self._replies)
         self._replies.clear()
         self._reply_bytes = 0
         self._room.set()
         return taken
 
-    async def _put(self, texts: list[str]) -> None:
+    async def _put(self, batch: list[Outgoing]) -> None:
         async with asyncio.timeout(self.live.settings.write_deadline):
-            for text in texts:
-                await self.websocket.send({"type": "websocket.send", "text": text})
+            if self._outlet is not None:
+                await self._outlet.room()
+                if self._outlet.put(b"".join([each.on(Wire.FRAME) for each in batch])):
+                    return
+            for each in batch:
+                await self.websocket.send({"type": "websocket.send", "text": each.text.decode()})
 
     async def _read(self, on_message: OnMessage | None) -> None:
         try:
@@ -149,7 +155,7 @@ class Connection:
                 self.subscriber.end(TOO_LARGE)
                 return
             try:
-                await self._handle(_parsed(raw), on_message)
+                await self._handle(parsed(raw), on_message)
             except Problem as problem:
                 await self.send_error(problem)
             except RecursionError:  # of reading it, or of sending back what could just be read
@@ -185,8 +191,8 @@ class Connection:
             raise Invalid([FieldError("type", "one of ping, pong, subscribe, unsubscribe")])
 
     async def _change(self, message: Json, more: bool) -> None:
-        kinds = kinds_of(_strings(message, "topics"), self.live.watches)
-        streams = [*_strings(message, "stream"), *_strings(message, "streams")]
+        kinds = kinds_of(strings(message, "topics"), self.live.watches)
+        streams = [*strings(message, "stream"), *strings(message, "streams")]
         held = self.subscriber.interests
         if more:
             require(self.principal, kinds, self.live.watches)
@@ -276,24 +282,3 @@ async def _live_or_refuse(websocket: WebSocket) -> Live | None:
     except Problem as problem:
         await refuse(websocket, problem, 1013)
         return None
-
-
-def _parsed(raw: bytes | str) -> Json:
-    try:
-        message = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, "VALIDATION_ERROR", "The message is not valid JSON", str(error)) from None
-    if not isinstance(message, dict):
-        raise Problem(400, "VALIDATION_ERROR", "A message is a JSON object with a type")
-    return message
-
-
-def _strings(message: Json, name: str) -> list[str]:
-    """A field that is a string or a list of strings, as a list."""
-    value = message.get(name)
-    listed = [value] if isinstance(value, str) else value
-    if listed is None:
-        return []
-    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-        raise Invalid([FieldError(name, "a string or a list of strings")])
-    return listed

@@ -24,6 +24,7 @@ from ingest_api.live.clustering import WATCHES
 from ingest_api.live.draining import DrainingServer
 from ingest_api.live.settings import LiveSettings
 from ingest_api.live.watch import Watch
+from ingest_api.protocol import BoundedHttp, OpenWebSocket
 from ingest_api.settings import ApiSettings
 from ingest_api.wiring import wire
 from pipeline.clock import now
@@ -113,11 +114,15 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(live: Live, *streets: APIRouter, linger: float = 10.0) -> AsyncIterator[Served]:
-    """An API process with the bridge in it; stopped as a signal would stop it."""
+async def serving(live: Live, *streets: APIRouter, linger: float = 10.0, outlets: bool = True) -> AsyncIterator[Served]:
+    """An API process with the bridge in it; stopped as a signal would stop it. Without `outlets`, behind a server that
+    knows nothing but ASGI."""
     for view in live.views.values():
         await view.start(PARTITIONS)
-    config = uvicorn.Config(_app(live, streets), port=0, log_config=None, ws="websockets-sansio")
+    protocols: dict[str, Any] = {"http": BoundedHttp, "ws": OpenWebSocket} if outlets else {"ws": "websockets-sansio"}
+    config = uvicorn.Config(
+        _app(live, streets), port=0, log_config=None, ws_per_message_deflate=not outlets, **protocols
+    )
     server = DrainingServer(config, live.drain, linger)
     task = asyncio.create_task(server.serve())
     while not server.started:

@@ -22,9 +22,12 @@ def heavy(at: int) -> OutliersDetected:
     return OutliersDetected("s", 0, at, None, 0, _WIDTH, light.indices[:100], light.similarities[:100], light.values)
 
 
-async def test_a_slow_reader_is_told_what_it_lost_and_a_fast_one_loses_nothing(kafka_bootstrap: str) -> None:
+@pytest.mark.parametrize("outlets", [True, False])
+async def test_a_slow_reader_is_told_what_it_lost_and_a_fast_one_loses_nothing(
+    outlets: bool, kafka_bootstrap: str
+) -> None:
     log = Log(kafka_bootstrap)
-    async with serving(log.live(queue_messages=10, write_deadline=60)) as served:
+    async with serving(log.live(queue_messages=10, write_deadline=60), outlets=outlets) as served:
         reader, writer = await _stalled(served, "drop_oldest")
         async with listening(served, policy="drop_oldest", topics="drift") as other:
             await take(other, 1)

@@ -9,9 +9,10 @@ from tests.ingest_api.live.records import cluster, clusters, drift, outliers
 from tests.ingest_api.live.serving import READER, WRITER, Log, listening, serving, take
 
 
-async def test_a_subscriber_is_greeted_and_told_what_happens(kafka_bootstrap: str) -> None:
+@pytest.mark.parametrize("outlets", [True, False])
+async def test_a_subscriber_is_greeted_and_told_what_happens(outlets: bool, kafka_bootstrap: str) -> None:
     log = Log(kafka_bootstrap)
-    async with serving(log.live()) as served, listening(served) as events:
+    async with serving(log.live(), outlets=outlets) as served, listening(served) as events:
         (connected,) = await take(events, 1)
         assert connected.type == "connected"
         assert connected.retry == 2000

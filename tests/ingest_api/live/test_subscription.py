@@ -37,11 +37,11 @@ def test_a_hub_delivers_to_whom_it_concerns_once_after_any_changes(
         asked = interests_in(kinds, streams)
         interests = with_more(interests, asked) if more else without(interests, kinds, streams)
         hub.change(subscriber, interests)
-    hub.publish([frame(0, stream=stream) for stream in STREAMS])
+    hub.publish([frame(0, stream=stream) for stream in STREAMS], 0.0)
     assert len(subscriber.backlog) == sum(matches(interests, "clusters", stream) for stream in STREAMS)
     hub.leave(subscriber)
     hub.leave(subscriber)
-    hub.publish([frame(1, stream="a")])
+    hub.publish([frame(1, stream="a")], 0.0)
     assert len(hub) == 0
 
 

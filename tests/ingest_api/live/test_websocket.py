@@ -18,9 +18,10 @@ from tests.ingest_api.live.records import cluster, clusters, drift
 from tests.ingest_api.live.serving import WRITER, Log, serving
 
 
-async def test_a_subscriber_is_greeted_and_told_what_happens(kafka_bootstrap: str) -> None:
+@pytest.mark.parametrize("outlets", [True, False])
+async def test_a_subscriber_is_greeted_and_told_what_happens(outlets: bool, kafka_bootstrap: str) -> None:
     log = Log(kafka_bootstrap)
-    async with serving(log.live()) as served, connect(served.socket("/ws/events")) as socket:
+    async with serving(log.live(), outlets=outlets) as served, connect(served.socket("/ws/events")) as socket:
         connected = await _next(socket)
         assert (connected["type"], connected["data"]["resumed"]) == ("connected", False)
         await log.write("clusters", ("s", clusters("s", 1, cluster(3))))

@@ -1,0 +1,190 @@
+"""How many deliveries does one API process make to those who listen, how late, and at what cost?
+
+    python -m bench.fanout [--quick] [--json FILE] [--listeners 1000] [--centrifugo PATH]
+
+A real broker, one real API process, and a process of listeners over WebSocket, then over SSE. Each record in the log is
+one message of about 500 bytes, told to every listener. The rate of messages rises in steps while 99 of 100 deliveries
+take at most 150 ms, from before the record is produced to after the listener has read it, and nothing is lost.
+
+Beside it, in the same run, Centrifugo (Go; one process, no broker between) with the same messages, listeners and steps.
+Processor time is of the server's process alone. All share this machine: at the highest rates the listeners and the
+server contend for it, in both cases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.live.listeners import Form, Heard, Listeners, listening
+from bench.live.servers import PEER_BUILD, Server, api, centrifugo, peer
+from bench.sheet import Row, finish, parser
+
+LATEST_MS = 150
+BASE = 30
+"""Messages a second of the first step."""
+GOAL = 30_000
+PEER_GOAL = 0.3
+_SETTLE = 1.0
+_STEP = math.sqrt(2)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rate, held for a while. Times in milliseconds, `cost` in microseconds of processor time a delivery."""
+
+    rate: float
+    deliveries: float
+    p50: float
+    p99: float
+    cost: float
+    coalesced: float
+    """Messages a read."""
+    listening: float
+    """Share of one core that the listeners took."""
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Climb:
+    """All steps of a server in one form, and the memory of a connection in KiB."""
+
+    server: str
+    form: Form
+    memory: float
+    steps: list[Step]
+
+    @property
+    def best(self) -> Step:
+        """The fastest that held; the first, where none did."""
+        return max((step for step in self.steps if step.holds), key=lambda step: step.deliveries, default=self.steps[0])
+
+
+def main() -> None:
+    flags = parser(__doc__ or "")
+    flags.add_argument("--listeners", type=int, default=1000)
+    flags.add_argument("--centrifugo", type=Path, metavar="PATH", help="its binary")
+    flags.add_argument("--most", type=float, default=2000, help="messages a second at which to stop at the latest")
+    told = flags.parse_args()
+    if told.quick:
+        told.listeners, told.most = min(told.listeners, 200), min(told.most, 60)
+    binary = peer(told.centrifugo)
+    rows: list[Row] = []
+    for form in Form:
+        ours = climbed(api(told.listeners), form, told)
+        beside = climbed(centrifugo(binary), form, told) if binary else None
+        rows += rows_of(ours, beside, told.listeners)
+    if binary is None:
+        rows.append(Row(f"Centrifugo: {PEER_BUILD}", 0, "beside"))
+    finish(f"Live fan-out, one process to {told.listeners:,} listeners", rows, told)
+
+
+def climbed(server: AbstractContextManager[Server], form: Form, told: argparse.Namespace) -> Climb:
+    seconds = 3.0 if told.quick else 8.0
+    with server as running:
+        before = running.process.memory_info().rss
+        with listening(running.call(form, told.listeners)) as listeners:
+            steady(running, BASE, _SETTLE)
+            memory = (running.process.memory_info().rss - before) / told.listeners / 1024
+            steps = []
+            for rate in rates(told.most):
+                steps.append(measured(running, listeners, rate, seconds, told.listeners))
+                print(f"{running.name} {form}: {_line(steps[-1])}", flush=True)
+                if not steps[-1].holds:
+                    break
+    return Climb(running.name, form, memory, steps)
+
+
+def rates(most: float) -> Iterator[float]:
+    rate = float(BASE)
+    while rate <= most:
+        yield rate
+        rate *= _STEP
+
+
+def measured(server: Server, listeners: Listeners, rate: float, seconds: float, count: int) -> Step:
+    time.sleep(_SETTLE / 2)  # what is still on its way belongs to the step before
+    listeners.begin()
+    spent, began = _processor(server), time.perf_counter()
+    sent = steady(server, rate, seconds)
+    heard = listeners.heard()
+    deadline = time.perf_counter() + 2 * LATEST_MS / 1000
+    while heard.deliveries < sent * count and time.perf_counter() < deadline:
+        time.sleep(0.02)
+        heard = listeners.heard()
+    took = time.perf_counter() - began
+    cost = (_processor(server) - spent) / max(1, heard.deliveries) * 1e6
+    p50, p99 = heard.percentile(0.5), heard.percentile(0.99)
+    whole = heard.deliveries == sent * count and not (heard.lost or heard.gaps or heard.closed)
+    share = heard.processor / took
+    coalesced = heard.deliveries / max(1, heard.reads)
+    if not whole:
+        print(f"  incomplete: {_told(heard, sent * count)}", flush=True)
+    return Step(rate, heard.deliveries / took, p50, p99, cost, coalesced, share, whole and p99 <= LATEST_MS)
+
+
+def steady(server: Server, rate: float, seconds: float) -> int:
+    """Publishes evenly for so long. Returns how many."""
+    began, sent = time.perf_counter(), 0
+    while sent < rate * seconds:
+        if (early := began + sent / rate - time.perf_counter()) > 0:
+            time.sleep(early)
+        server.publish()
+        sent += 1
+    return sent
+
+
+def rows_of(ours: Climb, beside: Climb | None, listeners: int) -> list[Row]:
+    form, base, best = ours.form, ours.steps[0], ours.best
+    per = "µs of processor a delivery"
+    rows = [
+        Row(f"{form}: {BASE} messages/s to each, p50", base.p50, "ms", goal=None),
+        Row(f"{form}: {BASE} messages/s to each, p99", base.p99, "ms", None, None, f"<= {LATEST_MS}", base.holds),
+    ]
+    peer_base, peer_best = (beside.steps[0], beside.best) if beside else (None, None)
+    rows.append(_against(f"{form}: cost at {BASE} messages/s", base.cost, per, peer_base and peer_base.cost))
+    rows.append(_against(f"{form}: cost at the most", best.cost, per, peer_best and peer_best.cost))
+    most = f"{form}: most with p99 <= {LATEST_MS} ms"
+    held = Row(most, best.deliveries, "deliveries/s", None, None, f">= {GOAL:,}", best.deliveries >= GOAL)
+    rows.append(held)
+    if peer_best:
+        share = best.deliveries / peer_best.deliveries
+        told = f"Centrifugo {peer_best.deliveries:,.0f}"
+        rows.append(Row(f"{most}, beside", best.deliveries, "deliveries/s", told, share, ">= 0.3", share >= PEER_GOAL))
+    rows.append(_against(f"{form}: memory a connection", ours.memory, "KiB", beside and beside.memory))
+    return rows
+
+
+def _against(what: str, value: float, unit: str, beside: float | None) -> Row:
+    if beside is None:
+        return Row(what, value, unit)
+    return Row(what, value, unit, f"Centrifugo {beside:,.1f}", value / beside if beside else None)
+
+
+def _processor(server: Server) -> float:
+    times = server.process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _line(step: Step) -> str:
+    return (
+        f"{step.rate:6.0f} messages/s, {step.deliveries:9,.0f} deliveries/s, p50 {step.p50:.0f} ms, "
+        f"p99 {step.p99:.0f} ms, {step.cost:.1f} µs each, {step.coalesced:.1f} a read, "
+        f"listeners {step.listening:.0%} of a core{'' if step.holds else ': does not hold'}"
+    )
+
+
+def _told(heard: Heard, expected: int) -> str:
+    return (
+        f"{heard.deliveries:,} of {expected:,} in time, {heard.lost} lost, {heard.gaps} gaps told, "
+        f"{heard.closed} closed, {heard.behind} behind"
+    )
+
+
+if __name__ == "__main__":
+    main()

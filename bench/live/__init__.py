@@ -1,0 +1,1 @@
+"""What the live benchmarks measure with: listeners, and the two servers they listen to."""
