@@ -30,6 +30,8 @@ BASE = 30
 """Messages a second of the first step."""
 GOAL = 30_000
 PEER_GOAL = 0.3
+TRIES = 2
+"""Of a step that does not hold: whatever else the machine does may have stood in its way."""
 _SETTLE = 1.0
 _STEP = math.sqrt(2)
 
@@ -93,9 +95,13 @@ def climbed(server: AbstractContextManager[Server], form: Form, told: argparse.N
             memory = (running.process.memory_info().rss - before) / told.listeners / 1024
             steps = []
             for rate in rates(told.most):
-                steps.append(measured(running, listeners, rate, seconds, told.listeners))
-                print(f"{running.name} {form}: {_line(steps[-1])}", flush=True)
-                if not steps[-1].holds:
+                for _ in range(TRIES):
+                    step = measured(running, listeners, rate, seconds, told.listeners)
+                    print(f"{running.name} {form}: {_line(step)}", flush=True)
+                    if step.holds:
+                        break
+                steps.append(step)
+                if not step.holds:
                     break
     return Climb(running.name, form, memory, steps)
 
