@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-STANDS_ON = ("confluent-kafka", "faust-streaming", "fastavro", "numpy", "numba", "river", "uvicorn", "chdb")
+STANDS_ON = ("confluent-kafka", "faust-streaming", "fastavro", "numpy", "numba", "river", "uvicorn", "chdb-core")
 
 
 @dataclass(frozen=True)

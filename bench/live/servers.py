@@ -95,7 +95,7 @@ class Centrifugo:
         self._http = http.client.HTTPConnection("127.0.0.1", port)
 
     def call(self, form: Form, count: int) -> Call:
-        asked = {"subs": {STREAM: {}}}
+        asked: dict[str, object] = {"subs": {STREAM: {}}}
         if form is Form.WEBSOCKET:
             request = f"GET /connection/uni_websocket HTTP/1.1\r\nHost: bench\r\n{_UPGRADE}\r\n"
             return Call("127.0.0.1", self._port, form, count, request.encode(), masked(1, json.dumps(asked).encode()))
