@@ -1,22 +1,21 @@
 """How fast is the archive beside a bare insert_arrow loop? Rows a second, both in one run, on the same warehouse.
 
-    PYTHONPATH=. python bench/archive.py [--rows 2000000] [--batch 1000] [--dimension 8] [--json FILE]
+    python -m bench.archive [--quick] [--rows 2000000] [--batch 1000] [--dimension 8] [--json FILE]
 
 The log is filled first. Then, by turns: a loop that inserts ready-made blocks of the archive's columns with no
-rollup (the bound), the same with the rollup's own insert, and the archive from its first record to its last row.
-Broker, warehouse and all clients share this machine.
+rollup (the bound), the same with the rollup's own insert, and the archive from its first record to its last row. The
+median turn counts. Broker, warehouse and all clients share this machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Producer
 
+from bench.sheet import Row, finish, parser
 from pipeline.embedded.kafka.broker import BrokerProcess
 from pipeline.embedded.warehouse.process import WarehouseProcess
 from pipeline.kafka.provision import provision
@@ -40,6 +40,10 @@ from schemas.clustering.points import PointsClustered
 from schemas.codec import Codec
 from tests.ports import free_ports
 
+BARE = "bare insert_arrow"
+ONWARD = "the same with the rollup's insert"
+ARCHIVE = "archive"
+GOAL = 0.7
 CODEC = Codec()
 NOW = time.time_ns() // 1000
 
@@ -56,28 +60,6 @@ class Load:
         return self.rows // self.batch // self.partitions
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--batch", type=int, default=1000, help="points in a record")
-    parser.add_argument("--dimension", type=int, default=8)
-    parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--block", type=int, default=50_000, help="rows in a block of the bare loop")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    told = parser.parse_args()
-    load = Load(told.rows, told.batch, told.dimension, told.partitions)
-    with tempfile.TemporaryDirectory() as folder:
-        results = _run(load, told.block, told.turns, Path(folder))
-    print(f"{load.rows:,} rows of {load.dimension} numbers, {load.batch} points a record, {load.partitions} partitions")
-    bound = statistics.median(results["bare insert_arrow"])
-    for name, rates in results.items():
-        rate = statistics.median(rates)
-        print(f"{name:<28} {rate:>12,.0f} rows/s   {rate / bound:.2f} of the bare loop")
-    if told.json:
-        told.json.write_text(json.dumps({"load": asdict(load), "rows_per_second": results}, indent=2))
-
-
 def _run(load: Load, block: int, turns: int, folder: Path) -> dict[str, list[float]]:
     kafka_port, controller_port, warehouse_port = free_ports(3)
     environ = {"THALWEG_WAREHOUSE_USER": "bench", "THALWEG_WAREHOUSE_PASSWORD": "bench"}
@@ -92,9 +74,9 @@ def _run(load: Load, block: int, turns: int, folder: Path) -> dict[str, list[flo
         ready = _blocks(load, block)
         for turn in range(turns):
             works: dict[str, Callable[[WarehouseSettings], None]] = {
-                "bare insert_arrow": partial(_insert, blocks=ready, onward=False),
-                "with the rollup's insert": partial(_insert, blocks=ready, onward=True),
-                "archive": partial(_archive, kafka, load),
+                BARE: partial(_insert, blocks=ready, onward=False),
+                ONWARD: partial(_insert, blocks=ready, onward=True),
+                ARCHIVE: partial(_archive, kafka, load),
             }
             for place, (name, work) in enumerate(works.items()):
                 database = f"turn_{turn}_{place}"
@@ -175,16 +157,45 @@ def _insert(settings: WarehouseSettings, blocks: list[pa.Table], *, onward: bool
 
 def _archive(kafka: KafkaSettings, load: Load, settings: WarehouseSettings) -> None:
     connection = Connection(settings, timeout=120)
-    archive = Archive(kafka, connection, CODEC, replace(ArchiveSettings(), group=settings.database), [POINTS])
+    archive = Archive(kafka, connection, CODEC, ArchiveSettings(group=settings.database), [POINTS])
     stop = threading.Event()
     thread = threading.Thread(target=archive.run, args=(stop,))
     thread.start()
     total = load.batches * load.batch * load.partitions
-    while connection.rows("SELECT count() FROM points")[0][0] < total:
-        time.sleep(0.05)
+    # asked only towards the end: counting costs the warehouse more than some of the rows do
+    while archive.counts["rows"] < total or connection.rows("SELECT count() FROM points")[0][0] < total:
+        time.sleep(0.02)
     stop.set()
     thread.join()
     connection.close()
+
+
+def measured(load: Load, block: int, turns: int) -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        results = _run(load, block, turns, Path(folder))
+    bound = statistics.median(results[BARE])
+    rows = []
+    for name, rates in results.items():
+        rate = statistics.median(rates)
+        what = f"{name}, {load.dimension} numbers a row, {load.batch} rows a record"
+        if name == ARCHIVE:
+            rows.append(Row(what, rate, "rows/s", BARE, rate / bound, f"≥ {GOAL}", rate >= GOAL * bound))
+        else:
+            rows.append(Row(what, rate, "rows/s", BARE, rate / bound))
+    return rows
+
+
+def main() -> None:
+    flags = parser(__doc__ or "")
+    flags.add_argument("--rows", type=int, default=2_000_000)
+    flags.add_argument("--batch", type=int, default=1000, help="points in a record")
+    flags.add_argument("--dimension", type=int, default=8)
+    flags.add_argument("--partitions", type=int, default=4)
+    flags.add_argument("--block", type=int, default=50_000, help="rows in a block of the bare loop")
+    flags.add_argument("--turns", type=int, default=3)
+    told: argparse.Namespace = flags.parse_args()
+    load = Load(200_000 if told.quick else told.rows, told.batch, told.dimension, told.partitions)
+    finish("The archive", measured(load, told.block, 1 if told.quick else told.turns), told)
 
 
 if __name__ == "__main__":

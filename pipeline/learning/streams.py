@@ -48,11 +48,18 @@ def _with_noise(
 
 
 def blobs(
-    seed: int, n: int = 20_000, dimension: int = 3, k: int = 5, noise: float = 0.0, offset: float = 0.0
+    seed: int,
+    n: int = 20_000,
+    dimension: int = 3,
+    k: int = 5,
+    noise: float = 0.0,
+    offset: float = 0.0,
+    wide: float = 5.0,
+    apart: float = 5.0,
 ) -> Stream:
     """k Gaussian groups of deviation 1 at fixed places: a stationary stream."""
     rng = np.random.default_rng(seed)
-    centers = _centers(rng, k, dimension, 5.0)
+    centers = _centers(rng, k, dimension, apart, wide)
     truth = rng.integers(0, k, n)
     points = centers[truth] + rng.normal(0.0, 1.0, (n, dimension)) + offset
     return Stream(*_with_noise(rng, points, truth, noise))

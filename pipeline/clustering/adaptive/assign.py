@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from pipeline.clustering.adaptive.distance import FAR, Vector, compiled, follow, nearest, place
+from pipeline.clustering.adaptive.distance import FAR, Vector, compiled, follow_both, inlined, place
+from pipeline.clustering.adaptive.search import effective_threshold, nearest, note, reach_of
 from pipeline.clustering.adaptive.state import CANDIDATE, CANDIDATES, FREE, PROMOTED, RESERVOIR, Rules, State
 
 RECENT = 1.0 / 256.0
@@ -23,30 +24,12 @@ _SLOW = 0.1
 
 
 @compiled
-def reach_of(radius: float, threshold: float) -> float:
-    """R^2 = rho^2 (1/theta^2 - 1): the squared distance up to which similarity 1/sqrt(1 + (delta/rho)^2) >= theta."""
-    return float(radius * radius * max(1.0 / (threshold * threshold) - 1.0, 1e-12))
-
-
-@compiled
-def effective_threshold(threshold: float, ease: float) -> float:
-    """theta: the configured threshold, eased, never below 0.1."""
-    return float(max(0.1, threshold * ease))
-
-
-@compiled
-def slack_of(learning_rate: float) -> float:
-    """lr / (2 - lr): the variance of an exponentially weighted mean, in units of its points' variance."""
-    return float(learning_rate / (2.0 - learning_rate))
-
-
-@compiled
 def promotion_weight(mass: float, max_clusters: int) -> float:
     """max(2, 0.1 mass / max_clusters): the decayed members a candidate needs to become a cluster."""
     return float(max(_LEAST_WEIGHT, _SHARE * mass / max_clusters))
 
 
-@compiled
+@inlined
 def decay_to(t: int, s: int, state: State, rules: Rules) -> None:
     """Bring the weight of slot s up to point t: it halves every half-life."""
     group = state.slots[s]
@@ -55,23 +38,22 @@ def decay_to(t: int, s: int, state: State, rules: Rules) -> None:
         group["decayed"] = t
 
 
-@compiled
+@inlined
 def misfit(square: float, s: int, state: State) -> float:
     """delta^2 over the cluster's slow dispersion: about 1 for its own points in any cluster, at most MOST_MISFIT."""
     return float(min(MOST_MISFIT, square / max(state.slots[s]["spread"], 1e-12)))
 
 
-@compiled
+@inlined
 def assign(x: Vector, t: int, state: State, rules: Rules) -> tuple[int, float]:
     """Put point number t into the nearest group that accepts it, or into a new one.
 
-    Accepts: delta^2 <= rho^2 (1/theta^2 - 1)(1 + max(1/n_k, lr/(2 - lr))). Returns the slot, and the point's misfit
+    Accepts: delta^2 <= rho^2 (1/theta^2 - 1)leeway_k. Returns the slot, and the point's misfit
     to it, or -1 where the group is no promoted cluster or too young to say.
     """
     totals = state.totals[0]
     reach = reach_of(totals["radius"], effective_threshold(rules.threshold, totals["ease"]))
-    slack = slack_of(rules.learning_rate)
-    s, square = nearest(x, state.slots, state.center, totals["used"], state.scale.precision, reach, slack)
+    s, square = nearest(x, state, reach)
     totals["mass"] = totals["mass"] * (1.0 - rules.decay) + 1.0
     totals["recent"] = totals["recent"] * (1.0 - RECENT) + 1.0
     totals["recent_outliers"] *= 1.0 - RECENT
@@ -96,7 +78,7 @@ def assign(x: Vector, t: int, state: State, rules: Rules) -> tuple[int, float]:
     return s, fit
 
 
-@compiled
+@inlined
 def _join(x: Vector, t: int, s: int, square: float, state: State, rules: Rules) -> None:
     """Let x move group s.
 
@@ -107,14 +89,14 @@ def _join(x: Vector, t: int, s: int, square: float, state: State, rules: Rules) 
     decay_to(t, s, state, rules)
     idle = t - group["touched"]
     group["traffic"] = group["traffic"] * math.exp(-TRAFFIC * idle) + 1.0
-    group["recent_unplaced"] *= math.exp(-RECENT * idle)
+    if group["recent_unplaced"] > 0.0:
+        group["recent_unplaced"] *= math.exp(-RECENT * idle)
     group["weight"] += 1.0
     group["members"] += 1.0
     group["touched"] = t
     least = 1.0 / group["members"]
     rate = min(0.5, max(least, rules.learning_rate * state.totals[0]["pace"]))
-    follow(state.center[s], x, rate)
-    follow(state.anchor[s], x, max(least, _SLOW * rules.learning_rate))
+    follow_both(state.center[s], state.anchor[s], x, rate, max(least, _SLOW * rules.learning_rate))
     if group["members"] > 2.0:
         inner = square * (1.0 - rate)
         group["dispersion"] += max(least, rules.learning_rate) * (inner - group["dispersion"])
@@ -122,6 +104,7 @@ def _join(x: Vector, t: int, s: int, square: float, state: State, rules: Rules) 
     else:
         group["dispersion"] = 0.5 * square
         group["spread"] = 0.5 * square
+    note(s, state, rules)
 
 
 @compiled
@@ -187,4 +170,5 @@ def _found(x: Vector, t: int, state: State, rules: Rules) -> int:
     group["founded"], group["touched"], group["decayed"] = t, t, t
     place(state.center[s], x)
     place(state.anchor[s], x)
+    note(s, state, rules)
     return s

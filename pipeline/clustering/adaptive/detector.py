@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pipeline.clustering.adaptive.distance import compiled
+from pipeline.clustering.adaptive.distance import compiled, inlined
 
 SETTLED = 200
 """Values a detector learns from before it may speak (Page-Hinkley's min_instances)."""
@@ -17,7 +17,7 @@ CLIP = 4.0
 """No single value counts for more deviations than this."""
 
 
-@compiled
+@inlined
 def standardised(value: float, detector: Any) -> float:
     """(value - mean) / deviation, within +-4, by the running moments before this value; then lets it into them.
 
@@ -32,7 +32,7 @@ def standardised(value: float, detector: Any) -> float:
     return float(min(CLIP, max(-CLIP, score)))
 
 
-@compiled
+@inlined
 def page_hinkley(score: float, detector: Any) -> float:
     """One step of Page's test for an increase (Page 1954; river.drift.PageHinkley, mode "up", alpha 1).
 

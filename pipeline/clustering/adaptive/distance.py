@@ -15,51 +15,48 @@ import numpy as np
 from numba.extending import overload, register_jitable
 from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.state import FREE, PROMOTED, Scale
+from pipeline.clustering.adaptive.state import Scale
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
-Slots = NDArray[np.void]
 FAR = 1e300
 """Further than any distance."""
 DEAD = 1e-20
 """A variance below this part of the squared mean is what rounding leaves of none."""
-_BLOCK = 256
+_BLOCK = 64
 """Dimensions summed between two looks at the limit."""
 OPTIONS: Any = {"error_model": "numpy"}
-FREELY: Any = {**OPTIONS, "fastmath": {"reassoc", "contract", "nsz"}}
-"""Sums may be taken in strands, as wide as the machine's vector unit: the only place where that is allowed."""
+HOT: Any = {**OPTIONS, "forceinline": True}
+"""For what runs with every point: a call would cost more than what it does."""
+FREELY: Any = {**HOT, "fastmath": {"reassoc", "contract", "nsz", "nnan"}}
+"""Sums may be taken in strands, as wide as the machine's vector unit, and nothing is NaN: only sums and extremes over
+one vector of finite numbers are allowed that."""
 compiled = register_jitable(**OPTIONS)
 """Marks a function that runs as it is in the interpreter, and is compiled when compiled code calls it."""
+inlined = register_jitable(**HOT)
+"""The same, and compiled into its callers."""
 
 
-def looped(definition: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def looped(
+    definition: Callable[..., Any], options: Any = OPTIONS
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Marks what compiled code runs for `definition`. (Not strict: numba would compare annotations, not only names.)"""
-    body: Callable[[Callable[..., Any]], Callable[..., Any]] = overload(definition, jit_options=OPTIONS, strict=False)
+    body: Callable[[Callable[..., Any]], Callable[..., Any]] = overload(definition, jit_options=options, strict=False)
     return body
 
 
-def squared_distance(x: Vector, y: Vector, precision: Vector, limit: float) -> float:
+def squared_distance(x: Vector, y: Vector, precision: Vector) -> float:
     """delta^2 = sum_j precision_j (x_j - y_j)^2, precision_j = relevance_j / (D s_j^2).
 
     s_j is the stream's running deviation, so that delta = 1 means one standard deviation of the stream in any dimension
-    and unit. Exact when the result is <= `limit`; else anything above `limit` may come back.
+    and unit.
     """
     difference = x - y
     return float(np.dot(precision * difference, difference))
 
 
 @register_jitable(**FREELY)
-def _whole(x: Vector, centers: Matrix, s: int, precision: Vector) -> float:
-    total = 0.0
-    for j in range(x.size):
-        difference = x[j] - centers[s, j]
-        total += precision[j] * difference * difference
-    return total
-
-
-@register_jitable(**FREELY)
-def _piece(x: Vector, y: Vector, precision: Vector) -> float:
+def _sum(x: Vector, y: Vector, precision: Vector) -> float:
     total = 0.0
     for j in range(x.size):
         difference = x[j] - y[j]
@@ -67,87 +64,40 @@ def _piece(x: Vector, y: Vector, precision: Vector) -> float:
     return total
 
 
-@compiled
-def _row_distance(x: Vector, centers: Matrix, s: int, precision: Vector, limit: float) -> float:
-    if x.size <= _BLOCK:
-        return _whole(x, centers, s, precision)
-    total, start, y = 0.0, 0, centers[s]
-    while start < x.size and total <= limit:
-        end = min(x.size, start + _BLOCK)
-        # views, since numba would ask of every index between bounds whether it is negative
-        total += _piece(x[start:end], y[start:end], precision[start:end])
-        start = end
+@looped(squared_distance, HOT)
+def _squared_distance(x: Any, y: Any, precision: Any) -> Any:
+    def loops(x: Vector, y: Vector, precision: Vector) -> float:
+        return _sum(x, y, precision)
+
+    return loops
+
+
+def bounded_distance(
+    x: Vector, centers: Matrix, s: int, precision: Vector, start: int, total: float, limit: float
+) -> float:
+    """delta^2 of x to row s where that is at most `limit`; anything above `limit` else. `total` is what the dimensions
+    before `start` sum up to."""
+    return total + squared_distance(x[start:], centers[s, start:], precision[start:])
+
+
+@register_jitable(**FREELY)
+def _part(x: Vector, centers: Matrix, s: int, precision: Vector, start: int, end: int) -> float:
+    total = 0.0
+    # unsigned, or numba would ask of every index whether it is negative; and no views, which it would count
+    for j in range(np.uint64(start), np.uint64(end)):
+        difference = x[j] - centers[s, j]
+        total += precision[j] * difference * difference
     return total
 
 
-@looped(squared_distance)
-def _squared_distance(x: Any, y: Any, precision: Any, limit: Any) -> Any:
-    def loops(x: Vector, y: Vector, precision: Vector, limit: float) -> float:
-        return _row_distance(x, y.reshape(1, y.size), 0, precision, limit)
-
-    return loops
-
-
-def nearest(
-    x: Vector, slots: Slots, centers: Matrix, used: int, precision: Vector, reach: float, least_slack: float
-) -> tuple[int, float]:
-    """The nearest group that accepts `x`: its slot and delta^2; (-1, FAR) when none does.
-
-    Group k accepts when delta^2 <= reach (1 + max(1/n_k, least_slack)): a young centre is uncertain, and an old one
-    keeps the uncertainty of its learning rate. Ties go to the lower slot.
-    """
-    rows = np.flatnonzero(slots["kind"][:used] != FREE)
-    if not len(rows):
-        return -1, FAR
-    difference = centers[rows] - x
-    squares = (difference * difference) @ precision
-    accepting = squares <= reach * (1.0 + np.maximum(1.0 / slots["members"][rows], least_slack))
-    if not accepting.any():
-        return -1, FAR
-    best = int(np.where(accepting, squares, np.inf).argmin())
-    return int(rows[best]), float(squares[best])
-
-
-@looped(nearest)
-def _nearest(x: Any, slots: Any, centers: Any, used: Any, precision: Any, reach: Any, least_slack: Any) -> Any:
-    def loops(
-        x: Vector, slots: Slots, centers: Matrix, used: int, precision: Vector, reach: float, least_slack: float
-    ) -> tuple[int, float]:
-        best, slot = FAR, -1
-        for s in range(used):
-            group = slots[s]
-            if group["kind"] == FREE:
-                continue
-            limit = reach * (1.0 + max(1.0 / group["members"], least_slack))
-            square = _row_distance(x, centers, s, precision, min(limit, best))
-            if square <= limit and square < best:
-                best, slot = square, s
-        return slot, best
-
-    return loops
-
-
-def nearest_promoted(x: Vector, slots: Slots, centers: Matrix, used: int, precision: Vector) -> tuple[int, float]:
-    """The nearest promoted cluster: its slot and delta^2; (-1, FAR) when there is none. Ties go to the lower slot."""
-    rows = np.flatnonzero(slots["kind"][:used] == PROMOTED)
-    if not len(rows):
-        return -1, FAR
-    difference = centers[rows] - x
-    squares = (difference * difference) @ precision
-    best = int(squares.argmin())
-    return int(rows[best]), float(squares[best])
-
-
-@looped(nearest_promoted)
-def _nearest_promoted(x: Any, slots: Any, centers: Any, used: Any, precision: Any) -> Any:
-    def loops(x: Vector, slots: Slots, centers: Matrix, used: int, precision: Vector) -> tuple[int, float]:
-        best, slot = FAR, -1
-        for s in range(used):
-            if slots[s]["kind"] == PROMOTED:
-                square = _row_distance(x, centers, s, precision, best)
-                if square < best or slot < 0:
-                    best, slot = square, s
-        return slot, best
+@looped(bounded_distance, HOT)
+def _bounded_distance(x: Any, centers: Any, s: Any, precision: Any, start: Any, total: Any, limit: Any) -> Any:
+    def loops(x: Vector, centers: Matrix, s: int, precision: Vector, start: int, total: float, limit: float) -> float:
+        while start < x.size and total <= limit:
+            end = min(x.size, start + _BLOCK)
+            total += _part(x, centers, s, precision, start, end)
+            start = end
+        return total
 
     return loops
 
@@ -157,16 +107,18 @@ def within(points: Matrix, limit: float) -> bool:
     return not points.size or bool(np.abs(points).max() <= limit)
 
 
+@register_jitable(**FREELY)
+def _greatest(x: Vector) -> float:
+    greatest = 0.0
+    for j in range(x.size):
+        greatest = max(greatest, abs(x[j]))
+    return greatest
+
+
 @looped(within)
 def _within(points: Any, limit: Any) -> Any:
     def loops(points: Matrix, limit: float) -> bool:
-        for i in range(points.shape[0]):
-            greatest = 0.0
-            for j in range(points.shape[1]):
-                greatest = max(greatest, abs(points[i, j]))
-            if greatest > limit:
-                return False
-        return True
+        return _greatest(points.reshape(points.size)) <= limit
 
     return loops
 
@@ -176,11 +128,27 @@ def follow(center: Vector, x: Vector, rate: float) -> None:
     center += rate * (x - center)
 
 
-@looped(follow)
+@looped(follow, HOT)
 def _follow(center: Any, x: Any, rate: Any) -> Any:
     def loops(center: Vector, x: Vector, rate: float) -> None:
         for j in range(center.size):
             center[j] += rate * (x[j] - center[j])
+
+    return loops
+
+
+def follow_both(center: Vector, anchor: Vector, x: Vector, rate: float, slow: float) -> None:
+    """Move `center` by `rate` and `anchor` by `slow` of their ways to `x`, in place."""
+    follow(center, x, rate)
+    follow(anchor, x, slow)
+
+
+@looped(follow_both, HOT)
+def _follow_both(center: Any, anchor: Any, x: Any, rate: Any, slow: Any) -> Any:
+    def loops(center: Vector, anchor: Vector, x: Vector, rate: float, slow: float) -> None:
+        for j in range(center.size):
+            center[j] += rate * (x[j] - center[j])
+            anchor[j] += slow * (x[j] - anchor[j])
 
     return loops
 
@@ -190,7 +158,7 @@ def place(center: Vector, x: Vector) -> None:
     center[:] = x
 
 
-@looped(place)
+@looped(place, HOT)
 def _place(center: Any, x: Any) -> Any:
     def loops(center: Vector, x: Vector) -> None:
         for j in range(center.size):
@@ -211,16 +179,42 @@ def track(x: Vector, scale: Scale, rate: float, reach: float) -> None:
     np.multiply(1.0 - rate, scale.variance + rate * difference * difference, out=scale.variance)
 
 
-@looped(track)
+@register_jitable(**FREELY)
+def _overreach(x: Vector, mean: Vector, variance: Vector, square: float) -> float:
+    """The greatest of (x - mean)^2 - square variance: above 0 somebody is to be clipped."""
+    worst = -1.0
+    for j in range(x.size):
+        difference = x[j] - mean[j]
+        worst = max(worst, difference * difference - square * variance[j])
+    return worst
+
+
+@inlined
+def _track_within(x: Vector, mean: Vector, variance: Vector, rate: float) -> None:
+    for j in range(x.size):
+        difference = x[j] - mean[j]
+        mean[j] += rate * difference
+        variance[j] = (1.0 - rate) * (variance[j] + rate * difference * difference)
+
+
+@compiled
+def _track_beyond(x: Vector, means: Vector, variances: Vector, rate: float, reach: float) -> None:
+    for j in range(x.size):
+        mean, variance = means[j], variances[j]
+        difference = x[j] - mean
+        if variance > DEAD * mean * mean:
+            limit = reach * math.sqrt(variance)
+            difference = min(limit, max(-limit, difference))
+        means[j] = mean + rate * difference
+        variances[j] = (1.0 - rate) * (variance + rate * difference * difference)
+
+
+@looped(track, HOT)
 def _track(x: Any, scale: Any, rate: Any, reach: Any) -> Any:
     def loops(x: Vector, scale: Scale, rate: float, reach: float) -> None:
-        for j in range(x.size):
-            mean, variance = scale.mean[j], scale.variance[j]
-            difference = x[j] - mean
-            if variance > DEAD * mean * mean:
-                limit = reach * math.sqrt(variance)
-                difference = min(limit, max(-limit, difference))
-            scale.mean[j] = mean + rate * difference
-            scale.variance[j] = (1.0 - rate) * (variance + rate * difference * difference)
+        if reach < FAR and _overreach(x, scale.mean, scale.variance, reach * reach) <= 0.0:
+            _track_within(x, scale.mean, scale.variance, rate)
+        else:
+            _track_beyond(x, scale.mean, scale.variance, rate, reach)
 
     return loops

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.assign import MOST_MISFIT, effective_threshold, misfit, reach_of
+from pipeline.clustering.adaptive.assign import MOST_MISFIT, misfit
 from pipeline.clustering.adaptive.detector import ALLOWANCE, CLIP, LIMIT, forget, page_hinkley, standardised
-from pipeline.clustering.adaptive.distance import Vector, compiled, nearest_promoted
+from pipeline.clustering.adaptive.distance import Vector, compiled, inlined
 from pipeline.clustering.adaptive.maintain import traffic_at
+from pipeline.clustering.adaptive.search import effective_threshold, nearest_promoted, reach_of
 from pipeline.clustering.adaptive.state import AFFECTED, FREE, PROMOTED, SIGNALS, Rules, State
 
 OUTLIERS, FIT = range(len(SIGNALS))
@@ -34,7 +35,7 @@ def strangeness(x: Vector, state: State, rules: Rules) -> tuple[float, float]:
     return 1.0 if square > reach else 0.0, misfit(square, s, state)
 
 
-@compiled
+@inlined
 def watch(signal: int, value: float, state: State) -> float:
     """Show a value to a detector. Returns its statistic if that calls a change, else 0."""
     detector = state.detectors[signal]

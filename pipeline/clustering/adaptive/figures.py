@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.assign import effective_threshold, reach_of, slack_of
 from pipeline.clustering.adaptive.distance import Vector
+from pipeline.clustering.adaptive.search import effective_threshold, reach_of, slack_of
 from pipeline.clustering.adaptive.state import CANDIDATE, PROMOTED, Rules, State
 from pipeline.learning.learner import Cluster, Status
 

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clustering.adaptive.assign import assign
-from pipeline.clustering.adaptive.distance import compiled, nearest_promoted, place, squared_distance, within
+from pipeline.clustering.adaptive.distance import compiled, inlined, place, squared_distance, within
 from pipeline.clustering.adaptive.drift import FIT, OUTLIERS, raise_alarm, strangeness, watch
 from pipeline.clustering.adaptive.maintain import EVERY, maintain
 from pipeline.clustering.adaptive.radius import AFTER_DRIFT, estimate
 from pipeline.clustering.adaptive.scale import rescale
+from pipeline.clustering.adaptive.search import nearest_promoted, renew_lookup
 from pipeline.clustering.adaptive.state import PROMOTED, RESERVOIR, Alarms, Rules, State
 from pipeline.clustering.adaptive.warmup import due, replay
 from pipeline.learning.learner import OUTLIER
@@ -31,17 +32,22 @@ GREATEST = 1e150
 TOO_GREAT = -1
 
 
-@compiled
-def sample(x: Points, t: int, state: State, rules: Rules) -> None:
-    """Keep the first 128 points, then every k-th in place of the oldest, so that they span half a half-life."""
-    stride = max(1, int(_HALF / rules.decay / RESERVOIR))
+@inlined
+def sampling_stride(rules: Rules) -> int:
+    """Every how many points one is kept: 128 of them span half a half-life."""
+    return max(1, int(_HALF / rules.decay / RESERVOIR))
+
+
+@inlined
+def sample(x: Points, t: int, stride: int, state: State) -> None:
+    """Keep the first 128 points, then every `stride`-th in place of the oldest."""
     if t <= RESERVOIR or t % stride == 0:
         totals = state.totals[0]
         place(state.reservoir[totals["sampled"] % RESERVOIR], x)
         totals["sampled"] += 1
 
 
-@compiled
+@inlined
 def estimate_due(t: int, last_drift: int) -> bool:
     """At points 8, 16, 32, 64, 128, at every 1,024th, and 512 after a drift."""
     if t <= RESERVOIR:
@@ -49,8 +55,10 @@ def estimate_due(t: int, last_drift: int) -> bool:
     return t % _ESTIMATE_EVERY == 0 or (last_drift > 0 and t == last_drift + AFTER_DRIFT)
 
 
-@compiled
-def learn_point(x: Points, i: int, state: State, rules: Rules, trace: Trace, alarms: Alarms, raised: int) -> int:
+@inlined
+def learn_point(
+    x: Points, i: int, stride: int, state: State, rules: Rules, trace: Trace, alarms: Alarms, raised: int
+) -> int:
     """Learn point i of the batch. Returns how many drifts the batch has raised so far."""
     totals = state.totals[0]
     t = totals["points"] + 1
@@ -58,7 +66,7 @@ def learn_point(x: Points, i: int, state: State, rules: Rules, trace: Trace, ala
     rescale(x, state, rules)
     s, fit = assign(x, t, state, rules)
     trace[i]["slot"], trace[i]["serial"] = s, state.slots[s]["serial"]
-    sample(x, t, state, rules)
+    sample(x, t, stride, state)
     if t > RESERVOIR:
         stranger, odd = (0.0, fit) if fit >= 0.0 else strangeness(x, state, rules)
         signal = OUTLIERS
@@ -88,7 +96,7 @@ def settle(points: Points, state: State, trace: Trace, labels: Labels, similarit
         group = slots[s]
         if group["kind"] == PROMOTED and group["serial"] == trace[i]["serial"]:
             labels[i] = group["identity"]
-            square = squared_distance(points[i], centers[s], precision, np.inf)
+            square = squared_distance(points[i], centers[s], precision)
         else:
             labels[i] = OUTLIER
             s, square = nearest_promoted(points[i], slots, centers, used, precision)
@@ -121,12 +129,13 @@ def entries(stamp: int) -> Entries:
         decide when anything happens, so that the state after n points does not depend on the batches they came in."""
         if not within(points, GREATEST):
             return TOO_GREAT, stamp
-        raised = 0
+        renew_lookup(state, rules)
+        raised, stride = 0, sampling_stride(rules)
         for start in range(0, points.shape[0], size):
             batch = points[start : start + size]
             traced = trace[start : start + size]
             for i in range(batch.shape[0]):
-                raised = learn_point(batch[i], i, state, rules, traced, alarms, raised)
+                raised = learn_point(batch[i], i, stride, state, rules, traced, alarms, raised)
             settle(batch, state, traced, labels[start : start + size], similarities[start : start + size])
         return raised, stamp
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clustering.adaptive.assign import RECENT, TRAFFIC, decay_to, promotion_weight
-from pipeline.clustering.adaptive.distance import compiled, follow, squared_distance
+from pipeline.clustering.adaptive.distance import bounded_distance, compiled, follow
+from pipeline.clustering.adaptive.search import renew_lookup
 from pipeline.clustering.adaptive.state import CANDIDATE, FREE, PROMOTED, Rules, State
 
 EVERY = 64
@@ -26,6 +27,7 @@ def maintain(t: int, state: State, rules: Rules, trace: NDArray[np.void], seen: 
     expire(t, state, rules)
     if t % _MERGE_EVERY == 0:
         merge_close(t, state, trace, seen)
+    renew_lookup(state, rules)
     state.totals[0]["churn"] *= math.exp(-rules.decay * EVERY)
     ease(state, rules)
 
@@ -72,7 +74,7 @@ def merge_close(t: int, state: State, trace: NDArray[np.void], seen: int) -> Non
             if slots[i]["kind"] == PROMOTED:
                 for j in range(i):
                     if slots[j]["kind"] == PROMOTED:
-                        square = squared_distance(state.center[i], state.center[j], precision, closest)
+                        square = bounded_distance(state.center[i], state.center, j, precision, 0, 0.0, closest)
                         if square < closest:
                             first, second, closest = i, j, square
         if first < 0:

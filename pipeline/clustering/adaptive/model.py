@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clustering.adaptive import figures, snapshot
-from pipeline.clustering.adaptive.assign import effective_threshold, reach_of
 from pipeline.clustering.adaptive.engine import engine
 from pipeline.clustering.adaptive.kernel import GREATEST, TOO_GREAT
+from pipeline.clustering.adaptive.search import effective_threshold, reach_of
 from pipeline.clustering.adaptive.state import SIGNALS, TRACE, Alarms, Rules, State, alarms, empty, grown
 from pipeline.learning.checkpoint import SnapshotError, pack, unpack
 from pipeline.learning.learner import AS_CONFIGURED, Cluster, Drift, Judgement, Override, Status

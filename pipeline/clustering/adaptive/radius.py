@@ -55,10 +55,10 @@ def _standardised(sample: Any, state: Any) -> Any:
     def loops(sample: Matrix, state: State) -> Matrix:
         m, dimension = sample.shape
         scores = np.empty((m, dimension))
-        for j in range(dimension):
-            stretch = math.sqrt(state.scale.precision[j] * dimension)
-            for i in range(m):
-                scores[i, j] = min(4.0, max(-4.0, (sample[i, j] - state.scale.mean[j]) * stretch))
+        stretch, mean = np.sqrt(state.scale.precision * dimension), state.scale.mean
+        for i in range(m):
+            for j in range(dimension):
+                scores[i, j] = min(4.0, max(-4.0, (sample[i, j] - mean[j]) * stretch[j]))
         return scores
 
     return loops

@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.distance import FAR, Matrix, Vector, compiled, looped
+from pipeline.clustering.adaptive.distance import FAR, FREELY, Matrix, Vector, compiled, looped
 from pipeline.clustering.adaptive.linkage import best_cut, pairwise
 from pipeline.clustering.adaptive.structure import effective_dimension
 
@@ -48,11 +49,12 @@ def k_means(sample: Matrix, weight: Vector, k: int) -> Labels:
     return labels
 
 
-@compiled
+@register_jitable(**FREELY)
 def _row_square(x: Vector, y: Vector, weight: Vector) -> float:
     total = 0.0
     for j in range(x.size):
-        total += weight[j] * (x[j] - y[j]) * (x[j] - y[j])
+        difference = x[j] - y[j]
+        total += weight[j] * difference * difference
     return total
 
 
@@ -61,8 +63,8 @@ def _k_means(sample: Any, weight: Any, k: Any) -> Any:
     def loops(sample: Matrix, weight: Vector, k: int) -> Labels:
         m, dimension = sample.shape
         centers = np.zeros((k + 1, dimension))
-        for j in range(dimension):
-            for i in range(m):
+        for i in range(m):
+            for j in range(dimension):
                 centers[k, j] += sample[i, j] / m
         apart = np.zeros(m)
         for i in range(m):
@@ -116,23 +118,23 @@ def explained(sample: Matrix, labels: Labels) -> Vector:
 def _explained(sample: Any, labels: Any) -> Any:
     def loops(sample: Matrix, labels: Labels) -> Vector:
         m, dimension = sample.shape
-        sums, sizes, shares = np.zeros(_GROUPS), np.zeros(_GROUPS), np.zeros(dimension)
+        sizes, sums = np.zeros(_GROUPS), np.zeros((_GROUPS, dimension))
+        mean, total, between = np.zeros(dimension), np.zeros(dimension), np.zeros(dimension)
         for i in range(m):
             sizes[labels[i]] += 1.0
+            for j in range(dimension):
+                sums[labels[i], j] += sample[i, j]
+                mean[j] += sample[i, j] / m
+        for i in range(m):
+            for j in range(dimension):
+                total[j] += (sample[i, j] - mean[j]) ** 2
+        for c in range(_GROUPS):
+            if sizes[c] > 0.0:
+                for j in range(dimension):
+                    between[j] += sizes[c] * (sums[c, j] / sizes[c] - mean[j]) ** 2
         for j in range(dimension):
-            mean, total, between = 0.0, 0.0, 0.0
-            for c in range(_GROUPS):
-                sums[c] = 0.0
-            for i in range(m):
-                sums[labels[i]] += sample[i, j]
-                mean += sample[i, j] / m
-            for i in range(m):
-                total += (sample[i, j] - mean) ** 2
-            for c in range(_GROUPS):
-                if sizes[c] > 0.0:
-                    between += sizes[c] * (sums[c] / sizes[c] - mean) ** 2
-            shares[j] = between / total if total > 0.0 else 0.0
-        return shares
+            between[j] = between[j] / total[j] if total[j] > 0.0 else 0.0
+        return between
 
     return loops
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.clustering.adaptive.distance import FAR, Vector, compiled, track
+from numba.extending import register_jitable
+
+from pipeline.clustering.adaptive.distance import FAR, FREELY, Vector, compiled, inlined, track
 from pipeline.clustering.adaptive.state import Rules, State
 
 _WINSORISE_FROM = 32
@@ -10,7 +12,7 @@ _REACH = 4.0
 """Deviations a point may pull the scale by, after the first points."""
 
 
-@compiled
+@inlined
 def rescale(x: Vector, state: State, rules: Rules) -> None:
     """Let point number t change mean, variance and, now and then, the precision of the distance.
 
@@ -25,6 +27,22 @@ def rescale(x: Vector, state: State, rules: Rules) -> None:
         renew_precision(state)
 
 
+@register_jitable(**FREELY)
+def mean_square(values: Vector) -> float:
+    total = 0.0
+    for j in range(values.size):
+        total += values[j] * values[j]
+    return total / values.size
+
+
+@register_jitable(**FREELY)
+def mean_of(values: Vector) -> float:
+    total = 0.0
+    for j in range(values.size):
+        total += values[j]
+    return total / values.size
+
+
 @compiled
 def renew_precision(state: State) -> None:
     """precision_j = relevance_j / (D (variance_j + prior)).
@@ -36,10 +54,7 @@ def renew_precision(state: State) -> None:
     scale = state.scale
     t = state.totals[0]["points"]
     dimension = scale.mean.size
-    magnitude, spread = 0.0, 0.0
-    for j in range(dimension):
-        magnitude += scale.mean[j] * scale.mean[j] / dimension
-        spread += scale.variance[j] / dimension
+    magnitude, spread = mean_square(scale.mean), mean_of(scale.variance)
     early = 0.25 ** float(t) if t < 40 else 0.0
     prior = early * magnitude + 1e-12 * spread + 1e-24 * magnitude + 1e-300
     for j in range(dimension):

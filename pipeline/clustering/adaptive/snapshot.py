@@ -21,6 +21,7 @@ from pipeline.clustering.adaptive.state import (
     TOTALS,
     Scale,
     State,
+    lookup_of,
 )
 from pipeline.learning.checkpoint import SnapshotError
 
@@ -83,7 +84,7 @@ def _read(cursor: _Cursor, dimension: int, rows: int, occupied: NDArray[np.int64
     used = int(totals[0]["used"])
     if not (0 <= used <= rows and (occupied < used).all() and np.isin(slots["kind"][occupied], _KINDS).all()):
         raise SnapshotError("the adaptive learner's snapshot contradicts itself about its slots")
-    return State(totals, detectors, slots, center, anchor, scale, reservoir)
+    return State(totals, detectors, slots, center, anchor, scale, reservoir, lookup_of(rows, dimension))
 
 
 class _Cursor:

@@ -14,6 +14,11 @@ RESERVOIR = 128
 """Points kept for estimating the natural radius."""
 CANDIDATES = 16
 """Slots beyond `max_clusters`, for groups on probation."""
+HEAD = 64
+"""In so many dimensions, the first, a point is compared with all groups at once; in the others with those still in
+question."""
+LANES = 8
+"""Groups are compared in multiples of so many."""
 SIGNALS = ("outliers", "fit")
 """The drift detectors, by row of `State.detectors`."""
 
@@ -88,6 +93,14 @@ class Scale(NamedTuple):
     relevance: NDArray[np.float64]  # 1 unless some dimensions were found to be noise; mean 1
 
 
+class Lookup(NamedTuple):
+    """The groups as the search reads them: follows from the rest of the state (`search.renew_lookup`), never kept."""
+
+    columns: NDArray[np.float64]  # (min(D, HEAD), P) the centres by dimension
+    leeway: NDArray[np.float64]  # (P,) what the acceptance radius is multiplied by, squared; -1 where no group is
+    squares: NDArray[np.float64]  # (P,) room to compare in
+
+
 class State(NamedTuple):
     """M = max_clusters + CANDIDATES slots of groups, D dimensions."""
 
@@ -98,6 +111,7 @@ class State(NamedTuple):
     anchor: NDArray[np.float64]  # (M, D) the centre, following ten times slower
     scale: Scale
     reservoir: NDArray[np.float64]  # (RESERVOIR, D)
+    lookup: Lookup
 
 
 class Rules(NamedTuple):
@@ -129,7 +143,15 @@ def empty(dimension: int, max_clusters: int) -> State:
         np.zeros((rows, dimension)),
         Scale(np.zeros(dimension), np.zeros(dimension), np.ones(dimension), np.ones(dimension)),
         np.zeros((RESERVOIR, dimension)),
+        lookup_of(rows, dimension),
     )
+
+
+def lookup_of(rows: int, dimension: int) -> Lookup:
+    """A lookup with room for so many slots (P of them, the next multiple of LANES), holding none."""
+    places = -(-rows // LANES) * LANES
+    columns = np.zeros((min(dimension, HEAD), places))
+    return Lookup(columns, np.full(places, -1.0), np.zeros(places))
 
 
 def grown(state: State, max_clusters: int) -> State:
@@ -142,6 +164,7 @@ def grown(state: State, max_clusters: int) -> State:
         slots=np.concatenate([state.slots, np.zeros(more, SLOT)]),
         center=np.concatenate([state.center, room]),
         anchor=np.concatenate([state.anchor, room]),
+        lookup=lookup_of(state.slots.size + more, state.scale.mean.size),
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clustering.adaptive.assign import assign, effective_threshold, reach_of
-from pipeline.clustering.adaptive.distance import compiled, nearest_promoted
+from pipeline.clustering.adaptive.assign import assign
+from pipeline.clustering.adaptive.distance import compiled
+from pipeline.clustering.adaptive.search import effective_threshold, nearest_promoted, reach_of, renew_lookup
 from pipeline.clustering.adaptive.state import FREE, RESERVOIR, Rules, State
 
 
@@ -31,6 +32,7 @@ def replay(t: int, state: State, rules: Rules, trace: NDArray[np.void], index: i
         state.slots[s]["kind"], state.slots[s]["identity"] = FREE, 0
     totals["used"], totals["outliers"] = 0, 0
     totals["mass"], totals["recent"], totals["recent_outliers"] = 0.0, 0.0, 0.0
+    renew_lookup(state, rules)
     homes = np.zeros(t, np.int64)
     for q in range(t):
         homes[q], _fit = assign(state.reservoir[q], q + 1, state, rules)

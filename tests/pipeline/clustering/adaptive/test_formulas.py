@@ -13,12 +13,13 @@ from scipy.stats import chi2
 from sklearn.metrics import silhouette_score
 
 from pipeline.clustering.adaptive import figures
-from pipeline.clustering.adaptive.assign import effective_threshold, promotion_weight, reach_of, slack_of
+from pipeline.clustering.adaptive.assign import promotion_weight
 from pipeline.clustering.adaptive.distance import squared_distance, track
 from pipeline.clustering.adaptive.linkage import best_cut, pairwise
 from pipeline.clustering.adaptive.model import AdaptiveLearner, AdaptiveSettings
 from pipeline.clustering.adaptive.radius import natural_radius, tail
 from pipeline.clustering.adaptive.scale import renew_precision
+from pipeline.clustering.adaptive.search import effective_threshold, reach_of, slack_of
 from pipeline.clustering.adaptive.state import Scale, empty
 from pipeline.clustering.adaptive.structure import effective_dimension, lower_quartile, spread_and_gap
 from pipeline.learning import streams
@@ -62,7 +63,7 @@ def test_distance_is_in_deviations_whatever_the_units() -> None:
     state.totals["points"] = 1000
     renew_precision(state)
     x = state.scale.mean + np.sqrt(state.scale.variance) * [2.0, -2.0, 2.0]
-    assert squared_distance(x, state.scale.mean, state.scale.precision, math.inf) == pytest.approx(4.0, rel=1e-2)
+    assert squared_distance(x, state.scale.mean, state.scale.precision) == pytest.approx(4.0, rel=1e-2)
 
 
 def test_running_moments_are_the_moments_while_the_rate_is_one_over_n() -> None:

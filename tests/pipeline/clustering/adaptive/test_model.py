@@ -169,6 +169,35 @@ def test_an_override_out_of_range_is_refused_and_changes_nothing(override: Overr
     assert learner.snapshot() == before
 
 
+@pytest.mark.parametrize("dimension", [1, 3, 20, 64, 65, 150])
+def test_the_state_is_the_same_to_the_bit_whatever_the_batches(dimension: int) -> None:
+    points = streams.abrupt(dimension, n=6000, dimension=dimension, changes=1).points
+    points[::97] *= 50.0
+    whole, halves, pieces, kept = (AdaptiveLearner(dimension) for _ in range(4))
+    whole.learn(points)
+    halves.learn(points[:3000])
+    halves.learn(points[3000:])
+    for start in range(0, len(points), 7):
+        pieces.learn(points[start : start + 7])
+    for start in range(0, len(points), 1000):
+        kept.learn(points[start : start + 1000])
+        kept = AdaptiveLearner.restore(kept.snapshot())
+    assert halves.snapshot() == whole.snapshot()
+    assert pieces.snapshot() == whole.snapshot()
+    assert kept.snapshot() == whole.snapshot()
+
+
+@pytest.mark.parametrize("dimension", [2, 64, 65, 300])
+def test_the_search_finds_what_comparing_with_every_group_finds(dimension: int) -> None:
+    stream = streams.blobs(dimension, n=3000, dimension=dimension, k=20)
+    compiled, plain = AdaptiveLearner(dimension), AdaptiveLearner(dimension, AdaptiveSettings(engine="numpy"))
+    expected = plain.learn(stream.points)
+    found = compiled.learn(stream.points)
+    assert found.labels.tolist() == expected.labels.tolist()
+    assert found.similarities == pytest.approx(expected.similarities)
+    assert [c.size for c in compiled.clusters()] == [c.size for c in plain.clusters()]
+
+
 def test_units_and_offsets_of_the_data_make_no_difference() -> None:
     stream = streams.blobs(11, n=3000, dimension=4)
     plain = learned(stream, AdaptiveSettings())

@@ -1,0 +1,1 @@
+"""What the learner's benchmarks learn from, and whom they set it beside."""
