@@ -1,7 +1,8 @@
 """Records to bytes and back, in the Confluent wire format: a zero byte, a four-byte schema id, the Avro datum.
 
 Trailing arrays of doubles are one Avro block of packed little-endian doubles, which numpy reads where it lies:
-10,000 points of 20 numbers decode in microseconds instead of milliseconds. Any other legal block layout is read too.
+10,000 points of 20 numbers decode in microseconds instead of milliseconds. Arrays of whole numbers before them are
+taken apart by numpy too. Any other legal block layout is read as well.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ E = TypeVar("E", bound=Event)
 FRAME = struct.Struct(">bI")
 """What stands before the datum: zero, the schema's id."""
 _EMPTY: NDArray[np.float64] = np.empty(0, np.float64)
+_MORE = 0x80
+"""The bit of a varint's byte that says another follows."""
+_WIDEST = 10
+"""Bytes of the longest varint of 64 bits."""
 
 
 class Undecodable(ValueError):
@@ -59,7 +64,7 @@ class Codec:
         source.seek(FRAME.size)
         try:
             if schema.id == newest.id:
-                datum = _read(source, schema)
+                datum = _read(source, raw, schema)
             else:
                 datum = _resolve(source, schema, newest)
             if source.tell() != len(raw):
@@ -88,10 +93,12 @@ def schema_id_of(raw: bytes | None) -> int | None:
     return int(FRAME.unpack_from(raw)[1])
 
 
-def _read(source: io.BytesIO, schema: Schema) -> dict[str, Any]:
-    datum: dict[str, Any] = fastavro.schemaless_reader(source, schema.head, None)  # type: ignore[assignment]
+def _read(source: io.BytesIO, raw: bytes, schema: Schema) -> dict[str, Any]:
+    datum: dict[str, Any] = fastavro.schemaless_reader(source, schema.front, None)  # type: ignore[assignment]
+    for name in schema.whole:
+        datum[name] = _read_whole(source, raw)
     for name in schema.arrays:
-        datum[name] = _read_doubles(source)
+        datum[name] = _read_doubles(source, raw)
     return datum
 
 
@@ -113,21 +120,61 @@ def _write_doubles(out: io.BytesIO, values: NDArray[np.float64]) -> None:
     out.write(b"\0")
 
 
-def _read_doubles(source: io.BytesIO) -> NDArray[np.float64]:
+def _read_doubles(source: io.BytesIO, raw: bytes) -> NDArray[np.float64]:
+    """Where they lie in `raw`, the bytes of `source`; not writable."""
     blocks: list[NDArray[np.float64]] = []
-    buffer = source.getbuffer()
-    while (count := _read_long(source)) != 0:
-        if count < 0:  # a block that also states its size in bytes (Avro 1.12, Arrays)
-            count = -count
-            _read_long(source)
+    while count := _block_size(source):
         start, end = source.tell(), source.tell() + 8 * count
-        if end > len(buffer):
-            raise EOFError(f"a block of {count} doubles in {len(buffer) - start} bytes")
-        blocks.append(np.frombuffer(buffer[start:end], "<f8"))
+        if end > len(raw):
+            raise EOFError(f"a block of {count} doubles in {len(raw) - start} bytes")
+        blocks.append(np.frombuffer(raw, "<f8", count, start))
         source.seek(end)
     if not blocks:
         return _EMPTY
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _read_whole(source: io.BytesIO, raw: bytes) -> list[int]:
+    numbers: list[int] = []
+    while count := _block_size(source):
+        found, end = _varints(raw, source.tell(), count)
+        numbers += found
+        source.seek(end)
+    return numbers
+
+
+def _block_size(source: io.BytesIO) -> int:
+    """The number of items in the block that begins here; 0 is the end of the array."""
+    count = _read_long(source)
+    if count < 0:  # a block that also states its size in bytes (Avro 1.12, Arrays)
+        _read_long(source)
+    return abs(count)
+
+
+def _varints(raw: bytes, start: int, count: int) -> tuple[list[int], int]:
+    """`count` zigzag varints from `start` on, and where they end. Small numbers are a byte each."""
+    if count > len(raw) - start:
+        raise EOFError(f"a block of {count} numbers in {len(raw) - start} bytes")
+    octets = np.frombuffer(raw, np.uint8, count, start)
+    if octets.max() < _MORE:
+        return _unzigzagged(octets.astype(np.uint64)), start + count
+    octets = np.frombuffer(raw, np.uint8, min(len(raw) - start, _WIDEST * count), start)
+    ends = np.flatnonzero(octets < _MORE)[:count] + 1
+    if len(ends) < count:
+        raise EOFError("the record ends inside an array")
+    starts = np.concatenate(([0], ends[:-1]))
+    if (ends - starts).max() > _WIDEST:
+        raise ValueError("a number longer than 64 bits")
+    shifts = 7 * (np.arange(ends[-1]) - np.repeat(starts, ends - starts)).astype(np.uint64)
+    pieces = (octets[: ends[-1]] & 0x7F).astype(np.uint64) << shifts
+    return _unzigzagged(np.add.reduceat(pieces, starts)), start + int(ends[-1])
+
+
+def _unzigzagged(numbers: NDArray[np.uint64]) -> list[int]:
+    found: list[int] = (
+        (numbers >> np.uint64(1)).astype(np.int64) ^ -(numbers & np.uint64(1)).astype(np.int64)
+    ).tolist()
+    return found
 
 
 def _write_long(out: io.BytesIO, value: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from dataclasses import replace
 from typing import Any
 
 import fastavro
@@ -13,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.clustering.points import PointsObserved
+from schemas.clustering.points import PointsClustered, PointsObserved
 from schemas.codec import Codec, Undecodable, schema_id_of
 from schemas.event import Event
 from schemas.registry import Registry, Schema, checked_in
 from tests.schemas.samples import SAMPLES, observed
 
 CODEC = Codec()
+LABELLED = PointsClustered("s", 0, 0, None, None, None, 1, 2, 1, 3, {}, [], np.empty(0), np.empty(0))
 
 
 @pytest.mark.parametrize("event", SAMPLES, ids=lambda event: type(event).__name__)
@@ -58,6 +60,36 @@ def test_any_legal_block_layout_of_an_array_is_read(layout: list[int]) -> None:
             value += 1
     body.write(b"\0")
     assert CODEC.decode(body.getvalue(), PointsObserved).values.tolist() == [0.0, 1.0, 2.0]
+
+
+whole_numbers = st.lists(st.one_of(st.integers(-64, 63), st.integers(-(2**63), 2**63 - 1)), max_size=300)
+
+
+@settings(deadline=None)
+@given(numbers=whole_numbers, sized=st.booleans(), cut=st.integers(0, 300))
+def test_whole_numbers_of_any_size_in_any_blocks_are_read_as_fastavro_reads_them(
+    numbers: list[int], sized: bool, cut: int
+) -> None:
+    """An array of longs is what fastavro writes for it, here in two blocks, with or without their sizes in bytes."""
+    raw = CODEC.encode(replace(LABELLED, labels=[]))
+    long, body = fastavro.parse_schema("long"), io.BytesIO()
+    for block in filter(None, (numbers[:cut], numbers[cut:])):
+        inner = io.BytesIO()
+        for number in block:
+            fastavro.schemaless_writer(inner, long, number)
+        fastavro.schemaless_writer(body, long, -len(block) if sized else len(block))
+        if sized:
+            fastavro.schemaless_writer(body, long, len(inner.getvalue()))
+        body.write(inner.getvalue())
+    assert raw.endswith(b"\0\0\0")  # three empty arrays: labels, similarities, values
+    assert CODEC.decode(raw[:-3] + body.getvalue() + b"\0\0\0", PointsClustered).labels == numbers
+
+
+def test_a_number_that_never_ends_and_a_block_that_is_not_there_are_refused() -> None:
+    raw = CODEC.encode(replace(LABELLED, labels=[]))[:-3]
+    for broken in (b"\x02" + b"\xff" * 11 + b"\0\0\0\0", b"\x08\x02", b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f\x02"):
+        with pytest.raises(Undecodable, match="avro_invalid"):
+            CODEC.decode(raw + broken, PointsClustered)
 
 
 @settings(deadline=None, max_examples=400)
