@@ -21,13 +21,17 @@ NOBODY = -1
 def grid(name: str, k: int, spread: float, dimension: int) -> Mapping[str, Make]:
     """A few settings of the method of that name, by a word for each.
 
-    The k-means family is told the true number of groups `k` and the `spread` (deviation) of the stream, DBSTREAM's
-    radius is a part of the stream's rms distance from its mean.
+    The k-means family is told the true number of groups `k` and the `spread` (deviation) of the stream. DBSTREAM's
+    radius is a part of the stream's rms distance from its mean; at its own fading it forgets a group that is not seen
+    for some dozen points, so a slower one is tried as well.
     """
     own: dict[str, Any] = {"sigma": spread, "seed": 0}
     width = spread * dimension**0.5
     settings: dict[str, dict[str, Any]] = {
-        "DBSTREAM": {f"{part:g} of the spread": {"clustering_threshold": part * width} for part in (0.15, 0.3, 0.5)},
+        "DBSTREAM": {
+            f"{part:g} of the spread, fading {f:g}": {"clustering_threshold": part * width, "fading_factor": f}
+            for part, f in ((0.15, 0.01), (0.3, 0.01), (0.5, 0.01), (0.3, 0.0005), (0.5, 0.0005))
+        },
         "KMeans": {f"halflife {h}": {"n_clusters": k, "halflife": h, **own} for h in (0.02, 0.1, 0.4)},
         "CluStream": {
             f"{m} micro-clusters": {"n_macro_clusters": k, "max_micro_clusters": m, **own}
