@@ -11,6 +11,7 @@ import faust
 
 from schemas.catalogue import WORKERS_GROUP
 from topologies import clustering
+from topologies.assignor import Assignor
 from topologies.runs import Reading, RunTransport
 from topologies.settings import WorkerSettings
 from topologies.site import Site
@@ -19,6 +20,8 @@ from topologies.snapshots import SnapshotTable
 log = logging.getLogger(__name__)
 
 Street = Callable[[faust.App, Site], None]
+METADATA_MS = 5000
+"""Where leaders are is asked so often, so that a worker goes on soon after a broker has come back."""
 STREETS: Sequence[Street] = (clustering.attach,)
 
 
@@ -32,6 +35,7 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         store="memory://",
         datadir=str(settings.faust_dir),
         Table=SnapshotTable,
+        PartitionAssignor=Assignor,
         key_serializer="raw",
         value_serializer="raw",
         processing_guarantee="at_least_once",
@@ -48,6 +52,7 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"thalweg-{settings.name}" if settings.static else None,
         consumer_max_fetch_size=settings.fetch_bytes,
+        consumer_metadata_max_age_ms=METADATA_MS,
         broker_max_poll_records=settings.run_records,
         broker_commit_interval=1.0,
         broker_commit_every=10_000_000,
