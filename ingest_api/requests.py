@@ -56,6 +56,12 @@ class Requests:
             await self.app(scope, receive, answer)
         except ClientDisconnect:
             answer.status = answer.status or _CLIENT_LEFT
+        except asyncio.CancelledError:
+            # The server ends and has waited long enough: its own answer would be a bare 500.
+            if answer.status or scope["type"] == "websocket":
+                raise
+            ending = Busy("The server is about to end; try again")
+            await self.renderer.render(HTTPConnection(scope), ending)(scope, receive, answer)
         except Exception as error:
             response = self.renderer.render(HTTPConnection(scope), error)
             if answer.status or scope["type"] == "websocket":

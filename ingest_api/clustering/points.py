@@ -25,7 +25,7 @@ from ingest_api.clustering.checks import (
 )
 from ingest_api.clustering.door import ClusteringDoor, door_of
 from ingest_api.clustering.reading import MAX_BATCHES, read
-from ingest_api.clustering.submit import Late, Work, answered, once_key, send
+from ingest_api.clustering.submit import Late, Work, answered, late, once_key, send
 from ingest_api.inquiry import Inquiry
 from ingest_api.json import Json
 from ingest_api.principal import Principal
@@ -77,7 +77,10 @@ async def process_points(
     preferred = "respond-async" in (prefer or "").lower()
     if preferred or not wait:
         return await _accepted(inquiry, {"Preference-Applied": "respond-async"} if preferred else {})
-    replies = await answered(inquiry, max(LEAST_WAIT_MS, body.timeout))
+    try:
+        replies = await answered(inquiry, max(LEAST_WAIT_MS, body.timeout))
+    except asyncio.CancelledError:  # the server ends before the answer has come: its sender keeps the receipt
+        raise late(inquiry, "The server is about to end.") from None
     result = answers.points_result(work, answers.told_of(replies, door.codec))
     return Json(result | {"processing_time_ms": _since(begun), "request_id": inquiry.request_id})
 

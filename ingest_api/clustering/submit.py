@@ -86,11 +86,7 @@ async def answered(inquiry: Inquiry, milliseconds: int) -> Sequence[Replied]:
     try:
         replies = await inquiry.complete(milliseconds / 1000)
     except TimeoutError:
-        message = (
-            f"No answer within {milliseconds} ms. What has a position is accepted and will be processed; "
-            f"GET /api/v1/requests/{inquiry.request_id} tells."
-        )
-        raise Late(message, 1, _where(inquiry)) from None
+        raise late(inquiry, f"No answer within {milliseconds} ms.") from None
     except Unavailable:
         message = "The log did not confirm everything. With an Idempotency-Key the request can be repeated safely."
         raise Busy(message, 2, _where(inquiry)) from None
@@ -98,6 +94,14 @@ async def answered(inquiry: Inquiry, milliseconds: int) -> Sequence[Replied]:
     if refusal is not None:
         raise refused(refusal)
     return replies
+
+
+def late(inquiry: Inquiry, why: str) -> Late:
+    """What an inquiry's sender is told who has to go without its answer."""
+    message = (
+        f"{why} What has a position is accepted and will be processed; GET /api/v1/requests/{inquiry.request_id} tells."
+    )
+    return Late(message, 1, _where(inquiry))
 
 
 def refused(reply: Replied) -> Problem:

@@ -42,6 +42,12 @@ async def broken() -> Json:
     raise RuntimeError("the secret of the inside")
 
 
+@router.get("/test/endless")
+async def endless() -> Json:
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
+
+
 @router.get("/test/half")
 async def half() -> StreamingResponse:
     async def halves() -> AsyncIterator[bytes]:
@@ -139,6 +145,19 @@ async def test_what_goes_wrong_inside_is_logged_with_the_request_id_and_not_told
     assert "secret" not in answer.text
     logged = next(record for record in caplog.records if "find-me" in record.getMessage() and record.exc_info)
     assert "the secret of the inside" in logged.getMessage()
+
+
+async def test_who_still_waits_when_the_server_ends_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest_api.__main__.SHUTDOWN_SECONDS", 1)
+    app = app_for_tests(monkeypatch)
+    async with httpx.AsyncClient(timeout=30) as http:
+        async with served(app, settings_with()) as (host, port):
+            waiting = asyncio.create_task(http.get(f"http://{host}:{port}/test/endless"))
+            await asyncio.sleep(0.2)
+        answer = await waiting
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "RESOURCE_ERROR"
+    assert answer.headers["Retry-After"] == "1"
 
 
 async def test_an_answer_that_breaks_off_is_cut_not_completed(port: int) -> None:
