@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -20,9 +19,13 @@ POINTS = [[1.0, 2.0], [1.1, 2.1], [5.0, 6.0]]
 KEYED = {"Idempotency-Key": "one"}
 
 
-@contextlib.asynccontextmanager
-async def two(folder: Path) -> AsyncIterator[tuple[System, httpx.AsyncClient]]:
-    system = System(Plan(seed=0, static=True, workers=1, apis=2, events=()), folder)
+Two = tuple[System, httpx.AsyncClient]
+
+
+@pytest.fixture(scope="module")
+async def two(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Two]:
+    """A worker, two replicas, and a client of both."""
+    system = System(Plan(seed=0, static=True, workers=1, apis=2, events=()), tmp_path_factory.mktemp("replicas"))
     async with system.running(), httpx.AsyncClient(headers={"X-API-Key": system.key}, timeout=60) as http:
         yield system, http
 
@@ -36,33 +39,56 @@ async def state(http: httpx.AsyncClient, url: str, request_id: str) -> Json | No
     return told
 
 
-async def test_what_a_replica_took_before_it_died_the_other_tells_by_its_receipt(tmp_path: Path) -> None:
-    async with two(tmp_path) as (system, http):
-        one, other = system.urls
-        worker = system.parts["worker-0"].child
-        worker.freeze()
-        try:
-            body = {"points": POINTS, "stream": "receipts"}
-            answer = await http.post(f"{one}/api/v1/process_points", params={"wait": "false"}, json=body)
-            assert answer.status_code == httpx.codes.ACCEPTED
-            accepted = answer.json()
-            late = await http.post(f"{one}/api/v1/process_points", json=body | {"timeout": 1000})
-            assert late.status_code == httpx.codes.SERVICE_UNAVAILABLE
-            waiting = asyncio.create_task(http.post(f"{one}/api/v1/process_points", json=body, headers=KEYED))
-            await asyncio.sleep(1.5)
-            system.parts["api-0"].kill(seconds=120)
-            with pytest.raises(httpx.TransportError):
-                await waiting
-            assert await state(http, other, accepted["request_id"]) is None, "nothing of it is stored yet"
-        finally:
-            worker.thaw()
-        again = await http.post(f"{other}/api/v1/process_points", json=body, headers=KEYED)
-        assert again.status_code == httpx.codes.OK
-        assert again.json()["duplicate"], "the dead replica's client is answered where it repeats its request"
-        for receipt in (accepted, late.json()["error"]["details"]):
-            await until(lambda receipt=receipt: state(http, other, receipt["request_id"]))  # type: ignore[misc]
-            told = await state(http, other, receipt["request_id"])
-            assert told is not None
-            assert (told["status"], told["total_points"]) == ("done", len(POINTS))
-            assert told["positions"] == receipt["positions"]
-            assert told["result"] is None, "labels are answered by the process that took the request alone"
+@contextlib.contextmanager
+def nobody_working(system: System) -> Iterator[None]:
+    worker = system.parts["worker-0"].child
+    worker.freeze()
+    try:
+        yield
+    finally:
+        worker.thaw()
+
+
+async def test_a_replica_that_is_asked_to_end_leaves_its_callers_their_receipts(two: Two) -> None:
+    system, http = two
+    one, other = system.urls
+    with nobody_working(system):
+        body = {"points": POINTS, "stream": "leaving", "timeout": 60_000}
+        waiting = asyncio.create_task(http.post(f"{one}/api/v1/process_points", json=body))
+        await asyncio.sleep(1.5)
+        system.parts["api-0"].child.process.terminate()
+        answer = await waiting
+    assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    assert answer.headers["Retry-After"]
+    receipt = answer.json()["error"]["details"]
+    assert len(receipt["positions"]) == 1
+    await until(lambda: state(http, other, receipt["request_id"]))
+    await system.ready("api-0")
+
+
+async def test_what_a_replica_took_before_it_died_the_other_tells_by_its_receipt(two: Two) -> None:
+    system, http = two
+    one, other = system.urls
+    body = {"points": POINTS, "stream": "receipts"}
+    with nobody_working(system):
+        answer = await http.post(f"{one}/api/v1/process_points", params={"wait": "false"}, json=body)
+        assert answer.status_code == httpx.codes.ACCEPTED
+        accepted = answer.json()
+        late = await http.post(f"{one}/api/v1/process_points", json=body | {"timeout": 1000})
+        assert late.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        waiting = asyncio.create_task(http.post(f"{one}/api/v1/process_points", json=body, headers=KEYED))
+        await asyncio.sleep(1.5)
+        system.parts["api-0"].kill(seconds=600)
+        with pytest.raises(httpx.TransportError):
+            await waiting
+        assert await state(http, other, accepted["request_id"]) is None, "nothing of it is stored yet"
+    again = await http.post(f"{other}/api/v1/process_points", json=body, headers=KEYED)
+    assert again.status_code == httpx.codes.OK
+    assert again.json()["duplicate"], "the dead replica's client is answered where it repeats its request"
+    for receipt in (accepted, late.json()["error"]["details"]):
+        await until(lambda receipt=receipt: state(http, other, receipt["request_id"]))  # type: ignore[misc]
+        told = await state(http, other, receipt["request_id"])
+        assert told is not None
+        assert (told["status"], told["total_points"]) == ("done", len(POINTS))
+        assert told["positions"] == receipt["positions"]
+        assert told["result"] is None, "labels are answered by the process that took the request alone"

@@ -70,7 +70,7 @@ class Load:
 
     async def _kafka_client(self, way: str, seed: int) -> None:
         chance, rng = random.Random(seed), np.random.default_rng(seed)
-        producer = Producer(self._kafka, "campaign", timeout=15, keeps_trying=600)
+        producer = Producer(self._kafka, "campaign", timeout=30, keeps_trying=600)
         under_way: set[asyncio.Task[None]] = set()
         while not self._stopping.is_set():
             task = asyncio.create_task(self._write(producer, way, chance, rng))
@@ -167,7 +167,13 @@ class _Request:
 
     def _settled(self, answer: httpx.Response) -> bool:
         """Whether nothing more is to be done."""
-        operation, at, body = self._operation, time.time(), answer.json()
+        operation, at = self._operation, time.time()
+        if not answer.headers.get("content-type", "").startswith("application/json"):
+            self._journal.wrong.append(
+                f"{operation.name} was answered {answer.status_code} without JSON: {answer.text!r}"
+            )
+            return not operation.keyed
+        body = answer.json()
         if answer.status_code == httpx.codes.OK:
             told = Receipt(
                 Promise.ANSWERED,
