@@ -1,11 +1,11 @@
 """One-point messages straight to Kafka, through one worker: messages a second, beside Quix Streams and a bare consumer.
 
-    python -m bench.single [--messages 200000] [--quix PYTHON] [--json FILE]
+    python -m bench.single [--messages 300000] [--quix PYTHON] [--json FILE]
 
 The log is filled first, then each reads it from its beginning, by turns, alone with the broker: a bare librdkafka
 consumer; Quix Streams keeping a count per key (it neither decodes the value nor sends a result); our worker, which
-decodes, learns, and delivers a result per message. The worker's clock runs from its first commit's start to the offset
-of its last result, read from a group that has read nothing yet.
+decodes, learns, and delivers a result per message. The worker's clock runs from its announcement that it is ready to
+the commit of the last message, by which all results are durable.
 
 Quix Streams wants an older confluent-kafka, so it has an environment of its own:
     python -m venv quix && quix/bin/pip install quixstreams==3.28.1        then --quix quix/bin/python
@@ -13,7 +13,6 @@ Quix Streams wants an older confluent-kafka, so it has an environment of its own
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import subprocess
 import sys
@@ -40,52 +39,62 @@ from schemas.codec import Codec
 from tests.flow.child import worker
 from tests.ports import free_ports
 
-STREAMS = 20
+STREAMS = (20, 2000)
+"""Few busy streams, whose messages are taken many at once; many, of which a fetch brings a few each."""
 GOAL = 50_000
 
 
 def main() -> None:
     flags = parser(__doc__ or "")
-    flags.add_argument("--messages", type=int, default=200_000)
+    flags.add_argument("--messages", type=int, default=300_000)
     flags.add_argument("--quix", type=Path, metavar="PYTHON", help="the interpreter that has quixstreams")
     arguments = flags.parse_args()
     count = 20_000 if arguments.quick else arguments.messages
-    with tempfile.TemporaryDirectory() as folder:
-        broker = BrokerProcess(Path(folder) / "broker", *free_ports(2))
+    rows = [row for streams in STREAMS for row in measured(streams, count, arguments.quix)]
+    finish("One-point messages straight to Kafka", rows, arguments)
+
+
+def measured(streams: int, count: int, quix: Path | None) -> list[Row]:
+    """On a broker of its own, so that every reader finds nothing but these messages."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        broker = BrokerProcess(folder / "broker", *free_ports(2))
         broker.start()
         try:
             broker.wait_ready()
-            finish(
-                "One-point messages straight to Kafka",
-                measured(broker.bootstrap, count, arguments, Path(folder)),
-                arguments,
-            )
+            kafka = KafkaSettings(broker.bootstrap)
+            provision(kafka)
+            asyncio.run(fill(kafka, streams, count))
+            bare = consumed(kafka)
+            beside = None if quix is None else counted(quix, kafka, count, folder)
+            ours, cpu = processed(kafka, count, folder)
         finally:
             broker.stop()
+    return told(streams, bare, beside, ours, cpu)
 
 
-def measured(bootstrap: str, count: int, arguments: argparse.Namespace, folder: Path) -> list[Row]:
-    kafka = KafkaSettings(bootstrap)
-    provision(kafka)
-    asyncio.run(fill(kafka, count))
-    begun = time.perf_counter()
-    read = sum(1 for _ in stretch(kafka, OBSERVED.name, dict.fromkeys(range(kafka.partitions), 0)))
-    bare = read / (time.perf_counter() - begun)
-    quix = None if arguments.quix is None else counted(arguments.quix, bootstrap, count, folder)
-    ours, cpu = processed(kafka, count, folder)
-    rows = [Row("bare consumer", bare, "messages/s")]
+def told(streams: int, bare: float, quix: float | None, ours: float, cpu: float) -> list[Row]:
+    what, unit = f"{streams:,} streams", "messages/s"
+    rows = [Row(f"{what}: bare consumer", bare, unit)]
     if quix is not None:
-        rows.append(Row("Quix Streams, a stateful count", quix, "messages/s", "bare consumer", quix / bare))
-        rows.append(Row("worker", ours, "messages/s", "Quix Streams", ours / quix, "1.0", ours >= quix))
-    rows.append(Row("worker", ours, "messages/s", "bare consumer", ours / bare, f"{GOAL:,}/s", ours >= GOAL))
-    rows.append(Row("worker, CPU a message", cpu * 1e6, "µs"))
+        rows.append(Row(f"{what}: Quix Streams, a stateful count", quix, unit, "bare consumer", quix / bare))
+        rows.append(Row(f"{what}: worker", ours, unit, "Quix Streams", ours / quix, "1.0", ours >= quix))
+    rows.append(Row(f"{what}: worker", ours, unit, "bare consumer", ours / bare, f"{GOAL:,}/s", ours >= GOAL))
+    rows.append(Row(f"{what}: worker, CPU a message", cpu * 1e6, "µs"))
     return rows
 
 
-async def fill(kafka: KafkaSettings, count: int) -> None:
+def consumed(kafka: KafkaSettings) -> float:
+    """Messages a second of librdkafka alone."""
+    begun = time.perf_counter()
+    read = sum(1 for _ in stretch(kafka, OBSERVED.name, dict.fromkeys(range(kafka.partitions), 0)))
+    return read / (time.perf_counter() - begun)
+
+
+async def fill(kafka: KafkaSettings, streams: int, count: int) -> None:
     codec, rng = Codec(), np.random.default_rng(1)
     centers = rng.normal(size=(4, 3)) * 10
-    keys = [f"single-{number % STREAMS}" for number in range(10_000)]
+    keys = [f"single-{number % streams}" for number in range(10_000)]
     values = [
         codec.encode(PointsObserved(key, now(), 3, centers[rng.integers(4)] + rng.normal(size=3))) for key in keys
     ]
@@ -98,10 +107,10 @@ async def fill(kafka: KafkaSettings, count: int) -> None:
     await producer.close()
 
 
-def counted(python: Path, bootstrap: str, count: int, folder: Path) -> float:
+def counted(python: Path, kafka: KafkaSettings, count: int, folder: Path) -> float:
     """Messages a second of Quix Streams, counting keys. It stops by itself after `count`."""
     script = Path(__file__).parent / "beside" / "quix.py"
-    command = (str(python), str(script), bootstrap, OBSERVED.name, str(count), str(folder / "quix"))
+    command = (str(python), str(script), kafka.bootstrap, OBSERVED.name, str(count), str(folder / "quix"))
     said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     rates = [line for line in said.stdout.splitlines() if line.startswith("RATE ")]
     if not rates:
