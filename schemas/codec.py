@@ -19,7 +19,8 @@ from schemas.event import Event
 from schemas.registry import Registry, Schema, checked_in
 
 E = TypeVar("E", bound=Event)
-FRAME = struct.Struct(">bI")
+FRAME = struct.Struct(">bi")
+"""Ids are signed, as registries have them: whatever a value claims fits into a dead letter."""
 """What stands before the datum: zero, the schema's id."""
 _EMPTY: NDArray[np.float64] = np.empty(0, np.float64)
 _MORE = 0x80

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from schemas.clustering.points import PointsClustered, PointsObserved
 from schemas.codec import Codec, Undecodable, schema_id_of
 from schemas.event import Event
+from schemas.exchange import Refused
 from schemas.registry import Registry, Schema, checked_in
-from tests.schemas.samples import SAMPLES, observed
+from tests.schemas.samples import NOW, SAMPLES, observed
 
 CODEC = Codec()
 LABELLED = PointsClustered("s", 0, 0, None, None, None, 1, 2, 1, 3, {}, [], np.empty(0), np.empty(0))
@@ -154,3 +155,13 @@ def test_an_older_writers_record_is_read_with_todays_defaults() -> None:
 @pytest.mark.parametrize(("raw", "expected"), [(None, None), (b"", None), (b"\1abcd", None), (b"\0\0\0\0\5x", 5)])
 def test_the_claimed_schema_id_is_found_without_decoding(raw: bytes | None, expected: int | None) -> None:
     assert schema_id_of(raw) == expected
+
+
+@pytest.mark.parametrize("claimed", [b"\xff\xff\xff\xff", b"\x80\0\0\0", b"\x7f\xff\xff\xff"])
+def test_any_claimed_schema_id_fits_into_a_dead_letter(claimed: bytes) -> None:
+    with pytest.raises(Undecodable, match="schema_unknown") as caught:
+        CODEC.decode(b"\0" + claimed, PointsObserved)
+    letter = Refused("t", 1, 2, caught.value.reason, "", caught.value.schema_id, None, NOW, {}, None, b"")
+    assert caught.value.schema_id == schema_id_of(b"\0" + claimed)
+    schema = fastavro.parse_schema(CODEC.registry.named(letter.SCHEMA).definition | {})
+    assert fastavro.validate(letter.datum(), schema)
