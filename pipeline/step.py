@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
-from pipeline.outcome import Emission, EmitEach, Outcome
+from pipeline.outcome import Emission, EmitEach, Outcome, Refuse
 from pipeline.received import Received, ReceivedAlike
 from schemas.event import Event
 from schemas.topic import Topic
@@ -25,8 +25,9 @@ class Step(Protocol[E, S]):
     def kind(self) -> type[E]:
         """Its record."""
 
-    def key(self, event: E) -> str:
-        """Whose state the record needs; equals the record's Kafka key."""
+    def key(self, event: E) -> str | Refuse:
+        """Whose state the record needs, never empty; equals the record's Kafka key. A name that nothing may have is
+        refused here, before it has a state."""
 
     def restore(self, snapshot: bytes | None) -> S:
         """The state as snapshot, or a new one. Raises Broken for bytes that are no snapshot."""

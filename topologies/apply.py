@@ -77,7 +77,7 @@ class Apply(Generic[E, S]):
         if received is None:
             return False
         key, raw = step.key(received.alike.first), raw_of(piece[0])
-        if raw.key is None or self._placement.check(raw, key) is not None:
+        if isinstance(key, Refuse) or raw.key is None or self._placement.check(raw, key) is not None:
             return False
         live = self._live(partition, key)
         if raw.position.offset <= live.applied:
@@ -94,8 +94,8 @@ class Apply(Generic[E, S]):
         received = take_in(raw, self._codec, self._step.kind)
         if not isinstance(received, Refuse):
             key = self._step.key(received.event)
-            misplaced = self._placement.check(raw, key)
-            if misplaced is None:
+            unfit = key if isinstance(key, Refuse) else self._placement.check(raw, key)
+            if unfit is None:
                 live = self._live(partition, key)
                 if raw.position.offset <= live.applied:
                     return
@@ -104,7 +104,7 @@ class Apply(Generic[E, S]):
                 partition.dirty[key] = None
                 self._deliver(outcome, self._step.topic, raw, partition.flight)
                 return
-            received = misplaced
+            received = unfit
         self._deliver(received, self._step.topic, raw, partition.flight)
 
     def _live(self, partition: Partition[S], key: str) -> Live[S]:

@@ -20,10 +20,18 @@ from schemas.clustering.limits import (
 from schemas.clustering.points import Action, ClusteringConfig, PointsObserved
 
 
+def check_stream(name: str) -> Refuse | None:
+    """None when a stream can be called so."""
+    if STREAM.fullmatch(name) is None:
+        return Refuse("stream_invalid", f"a stream's name matches {STREAM_PATTERN}, not {name[:150]!r}")
+    return None
+
+
 def check(event: PointsObserved) -> Refuse | None:
     """None when it can. A LEARN has values, RESET and DELETE have none."""
-    if STREAM.fullmatch(event.stream) is None:
-        return Refuse("stream_invalid", f"a stream's name matches {STREAM_PATTERN}, not {event.stream[:150]!r}")
+    unnamed = check_stream(event.stream)
+    if unnamed is not None:
+        return unnamed
     if event.batch_id is not None and not 0 < len(event.batch_id) <= MAX_BATCH_ID:
         return Refuse("batch_id_invalid", f"a batch id has 1 to {MAX_BATCH_ID} characters")
     if sum(len(name) + len(value) for name, value in event.metadata.items()) > MAX_METADATA_BYTES:

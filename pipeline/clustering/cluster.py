@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.clock import Clock
 from pipeline.clustering import sequence, tell
-from pipeline.clustering.check import check
+from pipeline.clustering.check import check, check_stream
 from pipeline.clustering.choose import LearnerConfig, create
 from pipeline.clustering.state import StreamState, from_bytes, to_bytes
 from pipeline.learning.learner import AS_CONFIGURED, Drift, Learner, Override, SequenceLearner
@@ -40,8 +40,8 @@ class Cluster:
         self._meter, self._clock = meter, clock
         self._quiet_until = 0
 
-    def key(self, event: PointsObserved) -> str:
-        return event.stream
+    def key(self, event: PointsObserved) -> str | Refuse:
+        return check_stream(event.stream) or event.stream
 
     def restore(self, snapshot: bytes | None) -> StreamState:
         return from_bytes(snapshot)

@@ -33,13 +33,14 @@ class Tally:
 
 
 class TallyStep:
-    """Refuses a batch of the source `refuse`, drops one of `drop`, raises for `raise`, grows for `grow`."""
+    """Refuses a batch of the source `refuse`, drops one of `drop`, raises for `raise`, grows for `grow`. No key is
+    empty."""
 
     topic: Topic = OBSERVED
     kind = PointsObserved
 
-    def key(self, event: PointsObserved) -> str:
-        return event.stream
+    def key(self, event: PointsObserved) -> str | Refuse:
+        return event.stream or Refuse("unnamed", "the test says so")
 
     def restore(self, snapshot: bytes | None) -> Tally:
         return Tally() if snapshot is None else Tally(**json.loads(snapshot.rstrip(b" ")))

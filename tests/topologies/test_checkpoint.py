@@ -186,6 +186,20 @@ async def test_a_poison_record_goes_to_the_dead_letters_and_the_run_goes_on(log:
     assert letters[0].value == b"\0\0\0\0\1garbage"
 
 
+async def test_what_may_have_no_name_gets_no_state(log: MemoryLog, engine: Recovered) -> None:
+    """Least of all the empty one, under which the partition's own record stands: it would not be read as a state."""
+    first = checkpoint(log, engine)
+    await first.take(run(record(0), record(1, "")))
+    await first.flush()
+    after_a_crash = checkpoint(log, engine)
+    await after_a_crash.take(run(record(2, ""), *(record(offset, "") for offset in range(3, 20)), start=2))
+    await after_a_crash.flush()
+    assert {key for _, keys in engine.remembered for key in keys} == {b"0/a", b"0/"}
+    letters = [CODEC.decode(each.value or b"", Refused) for each in log.of(OBSERVED.refused)]
+    assert [letter.source_offset for letter in letters] == list(range(1, 20))
+    assert {letter.reason for letter in letters} == {"unnamed"}
+
+
 async def test_a_refused_record_counts_as_applied(log: MemoryLog, engine: Recovered) -> None:
     first = checkpoint(log, engine)
     await first.take(run(record(0, source="refuse"), record(1)))

@@ -311,3 +311,10 @@ def test_any_finite_points_are_learned_and_what_is_told_of_them_can_be_written(p
 
 def test_the_same_key_belongs_to_the_same_stream() -> None:
     assert Bench().step.key(observed(EXAMPLE, stream="mine")) == "mine"
+
+
+@pytest.mark.parametrize("name", ["", " ", "no good", "x" * 129, "é", "a\n"])
+def test_what_is_no_streams_name_has_no_state(name: str) -> None:
+    refused = Bench().step.key(observed(EXAMPLE, stream=name))
+    assert isinstance(refused, Refuse)
+    assert refused.reason == "stream_invalid"
