@@ -86,8 +86,8 @@ class Deliver:
 
     def _dead_letter(self, refusal: Refuse, topic: Topic, raw: Raw, flight: Flight) -> None:
         place = raw.position
-        log.warning("refused %s: %s: %s", place, refusal.reason, refusal.detail)
         detail, kept = refusal.detail[:1000], raw
+        log.warning("refused %s: %s: %s", place, refusal.reason, detail)
         if raw.size > MAX_LETTER:
             detail += (
                 f"; its {raw.size} bytes are too many for a dead letter: while {place.topic} keeps it, read {place}"
