@@ -7,8 +7,10 @@ PYTHON ?= $(firstword $(shell for it in python3 python3.14 python3.13 python3.12
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+N ?= 20
+SEED ?= 1
 
-.PHONY: help up test lint ci bench install install-dev clean
+.PHONY: help up test lint ci bench chaos install install-dev clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -33,6 +35,9 @@ ci: $(VENV)/.libraries-dev ## what continuous integration runs
 
 bench: install-dev ## run the benchmarks, a table each; ARGS="--quick" for short ones, ARGS="fanout --json out" for one
 	$(BIN)/python -m bench $(ARGS)
+
+chaos: install-dev ## kill, freeze and restart everything under load, and check that nothing is lost; N=kills, SEED=, ARGS="--runs 10"
+	$(BIN)/python -m tests.flow.campaign --kills $(N) --seed $(SEED) $(ARGS)
 
 install: $(VENV)/.installed ## the virtual environment, with what running needs
 install-dev: $(VENV)/.installed-dev ## the same, with what testing needs

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,16 +34,17 @@ class Stack:
 
 
 @contextmanager
-def running(*flags: str) -> Iterator[Stack]:
-    """Started, healthy, and logged in to as its administrator; ended afterwards."""
+def running(*flags: str, folder: Path | None = None) -> Iterator[Stack]:
+    """Started, healthy, and logged in to as its administrator; ended afterwards. A `folder` keeps its data."""
     api, broker, controller, warehouse = free_ports(4)
-    with tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as kept:
+        folder = folder or Path(kept.enter_context(tempfile.TemporaryDirectory()))
         places = (
-            *("--data-dir", folder, "--api-port", str(api), "--kafka-port", str(broker)),
+            *("--data-dir", str(folder), "--api-port", str(api), "--kafka-port", str(broker)),
             *("--kafka-controller-port", str(controller), "--warehouse-port", str(warehouse)),
         )
         clean = {name: value for name, value in os.environ.items() if not name.startswith("THALWEG_")}
-        log = Path(folder) / "up.log"
+        log = folder / "up.log"
         with log.open("wb") as out:
             up = subprocess.Popen(
                 (sys.executable, "-m", "pipeline.cli", "up", *places, *flags),

@@ -36,7 +36,7 @@ def test_plans_spare_nobody() -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Findings]:
-    campaign = Campaign(draw(5, KILLS, workers=2, outage=False), tmp_path_factory.mktemp("campaign"))
+    campaign = Campaign(draw(6, KILLS, workers=2, outage=False), tmp_path_factory.mktemp("campaign"))
     found = asyncio.run(campaign.run())
     assert campaign.findings is not None
     return found, campaign.findings

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import shutil
 import statistics
 import sys
@@ -86,7 +87,7 @@ def show(outcomes: Sequence[Outcome]) -> None:
         table.add_column(name, justify="left" if name == "what" else "right")
     for name, times in sorted(happened.items()):
         waits = sorted(recovered.get(name, []))
-        figures = (statistics.median(waits), waits[int(0.95 * (len(waits) - 1))], waits[-1]) if waits else ()
+        figures = (statistics.median(waits), waits[math.ceil(0.95 * len(waits)) - 1], waits[-1]) if waits else ()
         table.add_row(name, str(times), *(f"{figure:.1f}" for figure in figures))
     console.print(table)
 

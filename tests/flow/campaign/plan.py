@@ -70,10 +70,11 @@ class Plan:
         return sum(blow.kind is Kind.KILL for blow in self.blows)
 
 
+ALL = 0
 PACE = (1.5, 3.0)
 PATIENT = 0.6
-AT_ONCE = 0.3
-"""The share of kills that take a second process with them."""
+AT_ONCE = {1: 54, 2: 28, 3: 11, ALL: 7}
+"""How many processes are killed at the same moment; all of them is a power cut."""
 VICTIMS = {Target.WORKER: 52, Target.API: 18, Target.ARCHIVE: 18, Target.BROKER: 12}
 KINDS = {Kind.KILL: 74, Kind.FREEZE: 21, Kind.ROLL: 5}
 BACK_AT_ONCE = (0.0, 0.5)
@@ -96,13 +97,21 @@ def draw(seed: int, kills: int, *, workers: int | None = None, outage: bool | No
         dealt += kind is Kind.KILL
     while dealt < kills:
         kind = _weighted(chance, KINDS)
-        blows = [_blow(chance, drawn, kind)]
-        if kind is Kind.KILL and chance.random() < AT_ONCE:
-            second = _blow(chance, drawn, kind)
-            blows += [second] if second.name != blows[0].name else []
+        blows = _kills(chance, drawn) if kind is Kind.KILL else (_blow(chance, drawn, kind),)
         dealt += len(blows) if kind is Kind.KILL else 0
-        events.append(Event(round(chance.uniform(*PACE), 3), chance.random() < PATIENT, tuple(blows)))
+        events.append(Event(round(chance.uniform(*PACE), 3), chance.random() < PATIENT, blows))
     return Plan(seed, drawn.static, drawn.workers, drawn.apis, tuple(events))
+
+
+def _kills(chance: random.Random, plan: Plan) -> Sequence[Blow]:
+    """Of different processes."""
+    count = _weighted(chance, AT_ONCE)
+    if count == ALL:
+        many = {Target.WORKER: plan.workers, Target.API: plan.apis}
+        every = [(target, ordinal) for target in Target for ordinal in range(many.get(target, 1))]
+        return tuple(Blow(Kind.KILL, *each, round(chance.uniform(*BACK_AT_ONCE), 3)) for each in every)
+    blows = [_blow(chance, plan, Kind.KILL) for _ in range(count)]
+    return tuple({blow.name: blow for blow in blows}.values())
 
 
 def _blow(chance: random.Random, plan: Plan, kind: Kind) -> Blow:
