@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 from ingest_api.live.cursor import Cursors
@@ -39,6 +40,7 @@ class Feed:
         self._cursors, self._hub, self._clock = cursors, hub, clock
         self._layout: Layout = cursors.layout
         self._next: list[int] = []
+        self._read: deque[Record] = deque()
         self._moved = asyncio.Event()
         self.decoder = Decoder(watches, codec)
         self.records = 0
@@ -77,11 +79,24 @@ class Feed:
         return True
 
     def _take(self, records: Sequence[Record]) -> None:
+        """Told in the loop's next turn: what was read while the loop was busy is told together, in one write to each
+        subscriber, where one by one it would fall further behind."""
+        if not self._read:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._read.extend(records)
+
+    def _tell(self) -> None:
+        loop = asyncio.get_running_loop()
+        count = min(len(self._read), _RUN)
         frames: list[Frame] = []
-        for record in records:
-            frames.extend(self._frames(record))
-        self.records += len(records)
-        self._hub.publish(frames, asyncio.get_running_loop().time())
+        try:
+            for _ in range(count):
+                frames.extend(self._frames(self._read.popleft()))
+        finally:
+            if self._read:
+                loop.call_soon(self._tell)
+        self.records += count
+        self._hub.publish(frames, loop.time())
         self._moved.set()
 
     def _frames(self, record: Record) -> list[Frame]:
