@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from pipeline.outcome import Refuse
-from pipeline.received import Raw
+from pipeline.received import Raw, Received
 from pipeline.step import AlikeStep, Step
 from schemas.codec import Codec
 from schemas.event import Event
@@ -92,20 +92,25 @@ class Apply(Generic[E, S]):
 
     def _one(self, partition: Partition[S], raw: Raw) -> None:
         received = take_in(raw, self._codec, self._step.kind)
-        if not isinstance(received, Refuse):
-            key = self._step.key(received.event)
-            unfit = key if isinstance(key, Refuse) else self._placement.check(raw, key)
-            if unfit is None:
-                live = self._live(partition, key)
-                if raw.position.offset <= live.applied:
-                    return
-                outcome = self._step.apply(received, live.state)
-                live.applied = raw.position.offset
-                partition.dirty[key] = None
-                self._deliver(outcome, self._step.topic, raw, partition.flight)
-                return
-            received = unfit
-        self._deliver(received, self._step.topic, raw, partition.flight)
+        refused = received if isinstance(received, Refuse) else self._into_state(partition, received)
+        if refused is not None:
+            self._deliver(refused, self._step.topic, raw, partition.flight)
+
+    def _into_state(self, partition: Partition[S], received: Received[E]) -> Refuse | None:
+        """Applies and delivers, unless the state has applied it already; or why no state may see it."""
+        key, raw = self._step.key(received.event), received.raw
+        if isinstance(key, Refuse):
+            return key
+        misplaced = self._placement.check(raw, key)
+        if misplaced is not None:
+            return misplaced
+        live = self._live(partition, key)
+        if raw.position.offset > live.applied:
+            outcome = self._step.apply(received, live.state)
+            live.applied = raw.position.offset
+            partition.dirty[key] = None
+            self._deliver(outcome, self._step.topic, raw, partition.flight)
+        return None
 
     def _live(self, partition: Partition[S], key: str) -> Live[S]:
         live = partition.live.get(key)
