@@ -33,7 +33,11 @@ from schemas.codec import Codec
 from tests.ports import free_ports
 
 STREAM = "bench"
-PEER_BUILD = "not found: `go install github.com/centrifugal/centrifugo/v5@v5.4.9`, or name one with --centrifugo"
+PEER_BUILD = (
+    "not found: name one with --centrifugo; in an empty folder `go mod init peer && "
+    "go get github.com/centrifugal/centrifugo/v5@v5.4.9 && "
+    "go build -mod=mod -o centrifugo github.com/centrifugal/centrifugo/v5` makes it"
+)
 _UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n"
