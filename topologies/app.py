@@ -66,7 +66,7 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
     )
     for attach in streets:
         attach(app, site)
-    reading = Reading(frozenset(site.topics), site.flush)
+    reading = Reading(frozenset(site.topics), site.flush, site.die)
     app.transport = RunTransport(app.conf.broker_consumer, app, reading=reading)
 
     @app.on_before_shutdown.connect

@@ -17,17 +17,19 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, TransportT
 from faust.types.tuples import ConsumerMessage
+from mode import Service
 
 from topologies import batches
 
 log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 0.002
+WATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is read in runs, and what is awaited while revoked partitions still belong to this worker."""
+    """What is read in runs, what is awaited while revoked partitions still belong to this worker, and how it ends."""
 
     topics: frozenset[str]
     before_revoke: Callable[[], Awaitable[None]]
+    die: Callable[[str], NoReturn]
 
 
 class RunConsumer(Consumer):
@@ -70,6 +73,18 @@ class RunConsumer(Consumer):
         self._due: dict[TP, int] = {}
         self._mismatch: dict[TP, tuple[int, int]] = {}
         self._resumed = False
+
+    @Service.task
+    async def _watch_membership(self) -> None:
+        """aiokafka takes part in the group in a task of its own. An error it did not foresee ends that task (so does a
+        broker that, right after its start, says that there are no brokers), and Faust is not told: the worker would
+        stand still for ever."""
+        while not self.should_stop:
+            await self.sleep(WATCH_SECONDS)
+            consumer = self._thread._consumer  # noqa: SLF001
+            membership = None if consumer is None else consumer._coordinator._coordination_task  # noqa: SLF001
+            if membership is not None and membership.done() and not membership.cancelled() and not self.should_stop:
+                self._reading.die(f"its membership in the group has ended: {membership.exception()}")
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         records, active = await self._wait_next_records(timeout)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 from faust.types import TP
@@ -272,3 +274,29 @@ async def test_partitions_are_flushed_and_committed_before_they_are_given_away(
     monkeypatch.setattr(consumer, "commit", commit)
     await consumer.on_partitions_revoked({PLACE})
     assert done == ["flush", "commit"]
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"), [(RuntimeError("Did we not perform bootstrap?"), True), (None, False)], ids=["ended", "alive"]
+)
+async def test_a_worker_whose_membership_has_ended_ends_too(
+    consumer: Scripted, error: Exception | None, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("topologies.runs.WATCH_SECONDS", 0.01)
+    said: list[str] = []
+
+    def die(reason: str) -> NoReturn:
+        said.append(reason)
+        raise SystemExit(reason)
+
+    consumer._reading = replace(consumer._reading, die=die)
+    membership: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    if error is not None:
+        membership.set_exception(error)
+    coordinator = SimpleNamespace(_coordination_task=membership)
+    consumer._thread = SimpleNamespace(_consumer=SimpleNamespace(_coordinator=coordinator))  # type: ignore[assignment]
+    with contextlib.suppress(SystemExit, TimeoutError):
+        async with asyncio.timeout(0.2):
+            await consumer._watch_membership(consumer)
+    assert bool(said) == ends
+    assert all("Did we not perform bootstrap?" in reason for reason in said)
