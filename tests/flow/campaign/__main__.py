@@ -1,7 +1,7 @@
 """`python -m tests.flow.campaign --kills N --seed S [--runs R] [--json FILE]`: runs with the seeds S, S+1, …
 
 Each run's plan, load and faults follow from its seed: give the seed of a run to see it again. What a run with a
-violation has left behind (logs of every process, the log of Kafka, the warehouse) is kept.
+violation, or with a long standstill, has left behind (logs of every process, the log of Kafka, the warehouse) is kept.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from tests.flow.campaign.plan import Plan, draw
 from tests.flow.campaign.run import Campaign
 
 SHOWN = 20
+STANDSTILL_SECONDS = 90.0
+"""A record that waited longer is no violation, but worth a look: the run's logs are kept then too."""
 console = Console(width=140)
 
 
@@ -64,6 +66,9 @@ def one(plan: Plan, folder: Path) -> Outcome:
             console.print(f"  {violation}", markup=False, style="red")
         console.print(f"  look at {folder}: outcome.json, and a log for each process", style="red")
         console.print(f"  again: python -m tests.flow.campaign --kills {plan.kills} --seed {plan.seed}", style="red")
+    elif found.stall[0] > STANDSTILL_SECONDS:
+        (folder / "outcome.json").write_text(found.json())
+        console.print(f"  {found.stall[1]} waited long: look at {folder}", style="yellow")
     else:
         shutil.rmtree(folder)
     return found
