@@ -19,10 +19,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
+import faust
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, TransportT
 from faust.types.tuples import ConsumerMessage
-from mode import Service
 
 from topologies import batches
 
@@ -74,7 +74,7 @@ class RunConsumer(Consumer):
         self._mismatch: dict[TP, tuple[int, int]] = {}
         self._resumed = False
 
-    @Service.task
+    @faust.Service.task
     async def _watch_membership(self) -> None:
         """aiokafka takes part in the group in a task of its own. An error it did not foresee ends that task (so does a
         broker that, right after its start, says that there are no brokers), and Faust is not told: the worker would
