@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipeline.errors import LogUnavailable
 from pipeline.kafka.record import END_OF_PARTITION, Record, record_of
@@ -20,6 +21,7 @@ BEGINNING = -2
 END = -1
 Starts = Mapping[tuple[str, int], int]
 """(topic, partition) -> the offset to begin with, or BEGINNING, or END."""
+NOT_LED = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +174,16 @@ def _end(message: Message) -> dict[tuple[str, int], int]:
 
 
 def watermarks(consumer: Consumer, topic: str, partition: int, timeout: float = 10.0) -> Watermarks:
-    """Asked of the broker. Raises LogUnavailable."""
-    try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
-    except (KafkaException, TypeError) as error:
-        raise LogUnavailable(f"the offsets of {topic}-{partition} are not to be had: {error}") from error
-    return Watermarks(low, high)
+    """Asked of the broker, which lists a topic just made before it leads all its partitions: then asked again, until
+    `timeout`. Raises LogUnavailable."""
+    deadline = time.monotonic() + timeout
+    while True:
+        left = max(0.1, deadline - time.monotonic())
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=left)
+            return Watermarks(low, high)
+        except (KafkaException, TypeError) as error:
+            passes = isinstance(error, KafkaException) and error.args[0].code() in NOT_LED
+            if not passes or time.monotonic() > deadline:
+                raise LogUnavailable(f"the offsets of {topic}-{partition} are not to be had: {error}") from error
+        time.sleep(0.05)

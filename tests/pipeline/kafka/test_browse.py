@@ -85,6 +85,12 @@ def test_ends_are_the_oldest_kept_and_one_past_the_newest(kafka: KafkaSettings, 
     assert browse.ends(kafka, topic) == {0: Watermarks(0, 0), 1: Watermarks(2, 4), 2: Watermarks(0, 0)}
 
 
+def test_the_ends_of_a_topic_just_made_are_told_though_not_every_partition_is_led_yet(
+    kafka: KafkaSettings, topics: Topics
+) -> None:
+    assert browse.ends(kafka, topics.make(100)) == dict.fromkeys(range(100), Watermarks(0, 0))
+
+
 def test_what_a_group_has_committed_is_told_by_partition(kafka: KafkaSettings, topics: Topics, topic: str) -> None:
     group = f"g{uuid.uuid4().hex[:8]}"
     topics.write(topic, [b"x"] * 4, partition=1)
