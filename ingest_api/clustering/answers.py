@@ -80,8 +80,11 @@ def _members(cluster: AnsweredCluster, points: NDArray[np.float64]) -> Shape:
 def _mean(points: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(over="ignore", invalid="ignore"):
         mean: NDArray[np.float64] = points.mean(axis=0)
-    # The sum of numbers near the largest there is can overflow, their mean cannot.
-    return mean if np.isfinite(mean).all() else (points / len(points)).sum(axis=0)
+        if not np.isfinite(mean).all():
+            # The sum of numbers near the largest there is can overflow, their mean cannot; rounding can still lift the
+            # sum of their shares over the largest number.
+            mean = np.clip((points / len(points)).sum(axis=0), points.min(axis=0), points.max(axis=0))
+    return mean
 
 
 def error_of(problem: Problem) -> Shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ def test_the_parts_of_a_request_are_one_answer() -> None:
         elements=st.floats(allow_nan=False, allow_infinity=False),
     )
 )
+@example(np.full((3, 1), np.finfo(np.float64).max))
 def test_a_center_lies_between_its_points_however_large_they_are(points: NDArray[np.float64]) -> None:
     told = answers.told_of([reply(0, [1] * len(points))], CODEC)
     [cluster] = answers.points_result(Work("s", points, "me"), told)["clusters"]
