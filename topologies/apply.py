@@ -112,6 +112,12 @@ class Apply(Generic[E, S]):
             self._deliver(outcome, self._step.topic, raw, partition.flight)
         return None
 
+    def _tell(self, partition: Partition[S], raw: Raw, key: str, state: S) -> None:
+        """Behind an answer, so that it does not wait, and at once, since who asked may look for more."""
+        emissions = self._step.settle(state, final=False)
+        if emissions:
+            self._deliver.emit(emissions, raw.position, key.encode(), partition.flight)
+
     def _live(self, partition: Partition[S], key: str) -> Live[S]:
         live = partition.live.get(key)
         if live is None:

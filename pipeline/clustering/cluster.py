@@ -166,6 +166,8 @@ class Cluster:
         answer = None
         if received.raw.reply_partition is not None:
             answer = tell.answer(state, learner, judgement, milliseconds, first_point=first)
+        if not state.told_at:
+            emissions.append(self._tell(state))  # before the answer: who has one finds the stream
         return Emit(emissions, answer)
 
     def _repeated(self, received: Received[PointsObserved], state: StreamState, learner: Learner, begun: float) -> Drop:

@@ -117,6 +117,15 @@ async def test_many_small_records_of_a_stream_are_taken_at_once() -> None:
     assert len(log.of(CLUSTERED.name)) == 100
 
 
+async def test_clusters_are_told_right_behind_an_answer() -> None:
+    log, clock = MemoryLog(), iter(range(1, 10**15, 10**9))
+    step = Cluster(Meter("w", lambda: 1), lambda: next(clock))
+    deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
+    checkpoint = Checkpoint(step, Recovered(log), deliver, CODEC, Placement(1), end)
+    await checkpoint.take(run(point(0), odd(point(1), "asked for")))
+    assert [record.topic for record in log.records[-2:]] == [REPLIES.name, CLUSTERS.name]
+
+
 async def test_after_a_crash_a_piece_that_has_been_applied_in_part_is_applied_from_there() -> None:
     log = MemoryLog()
     engine = Recovered(log)
