@@ -110,6 +110,8 @@ class Apply(Generic[E, S]):
             live.applied = raw.position.offset
             partition.dirty[key] = None
             self._deliver(outcome, self._step.topic, raw, partition.flight)
+            if raw.reply_partition is not None:
+                self._tell(partition, raw, key, live.state)
         return None
 
     def _tell(self, partition: Partition[S], raw: Raw, key: str, state: S) -> None:
