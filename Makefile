@@ -7,10 +7,11 @@ PYTHON ?= $(firstword $(shell for it in python3 python3.14 python3.13 python3.12
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SECONDS ?=
 N ?= 20
 SEED ?= 1
 
-.PHONY: help up test lint ci bench chaos install install-dev clean
+.PHONY: help up test lint ci bench fuzz chaos install install-dev clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -35,6 +36,9 @@ ci: $(VENV)/.libraries-dev ## what continuous integration runs
 
 bench: install-dev ## run the benchmarks, a table each; ARGS="--quick" for short ones, ARGS="fanout --json out" for one
 	$(BIN)/python -m bench $(ARGS)
+
+fuzz: install-dev ## throw what is malformed at everything that listens; SECONDS=900 for about as long as one likes
+	THALWEG_FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/fuzz $(ARGS)
 
 chaos: install-dev ## kill, freeze and restart everything under load, and check that nothing is lost; N=kills, SEED=, ARGS="--runs 10"
 	$(BIN)/python -m tests.flow.campaign --kills $(N) --seed $(SEED) $(ARGS)

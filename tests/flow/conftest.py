@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,13 +18,11 @@ from tests.pipeline.warehouse.databases import migrated_database
 from tests.ports import free_ports
 
 
-@pytest.fixture(scope="module")
-def stack(kafka_bootstrap: str, warehouse_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Runs while a module's tests run, on the session's broker and a database of its own. A test that stops a part
-    starts it again; streams are named by `stack.stream()`."""
+@contextlib.contextmanager
+def standing(kafka_bootstrap: str, warehouse_url: str, folder: Path, **more: str) -> Iterator[Stack]:
+    """A running system on that broker and a database of its own. `more` are settings of its processes."""
     kafka = KafkaSettings(bootstrap=kafka_bootstrap)
     provision(kafka)
-    folder = tmp_path_factory.mktemp("stack")
     keys, kept = {}, []
     for name, scopes in (("writer", "read+write"), ("other", "read+write"), ("sensor", "write")):
         keys[name], form = make(name, scopes.split("+"))
@@ -39,6 +38,7 @@ def stack(kafka_bootstrap: str, warehouse_url: str, tmp_path_factory: pytest.Tem
             "THALWEG_RATE_LIMITS": "1000",
             "THALWEG_WORKER_SESSION_SECONDS": "6",
             "THALWEG_ARCHIVE_GROUP": f"archive-{uuid.uuid4().hex[:8]}",
+            **more,
         }
         stack = Stack(kafka, tables, worker(80, told, folder), archive(told, folder), api(told, folder, port), keys)
         for part in (stack.worker, stack.archive, stack.api):
@@ -46,4 +46,12 @@ def stack(kafka_bootstrap: str, warehouse_url: str, tmp_path_factory: pytest.Tem
             running.callback(part.stop)
         for part in (stack.worker, stack.archive, stack.api):
             part.await_ready(180)  # a worker may have to compile its kernel
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def stack(kafka_bootstrap: str, warehouse_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Runs while a module's tests run, on the session's broker. A test that stops a part starts it again; streams are
+    named by `stack.stream()`."""
+    with standing(kafka_bootstrap, warehouse_url, tmp_path_factory.mktemp("stack")) as stack:
         yield stack

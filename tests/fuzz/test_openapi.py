@@ -1,0 +1,146 @@
+"""Every operation of the running API, with requests made from its own description: answers are as described."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case
+from schemathesis.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from ingest_api.accounts.tokens import Tokens
+from pipeline.clock import now
+from tests.budget import examples
+from tests.every.test_every_route import DOCUMENT, assert_enveloped
+from tests.flow.stack import JWT_SECRETS, Stack
+
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(900)]
+
+KID, SECRET = JWT_SECRETS.split(":")
+INSIDE = re.compile(
+    r"Traceback|File \"|\.py\b|site-packages|/tmp/|/root/|/home/|0x[0-9a-f]{8}|librdkafka|confluent|clickhouse|chdb"
+    r"|pydantic|msgspec|fastavro|sys\.|\b(Value|Type|Key|Attribute|Index|Recursion|Unicode\w+)Error\b",
+    re.IGNORECASE,
+)
+"""What no answer says: where files lie, what it is made of, what Python calls it."""
+DESCRIBES_ITSELF = ("/docs", "/openapi.json")
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT).exclude(path="/api/v1/events")  # that never ends: see test_events
+
+
+def token(stack: Stack) -> str:
+    return Tokens({KID: SECRET}, now).issue("user:admin", ("read", "write", "admin"))
+
+
+def check(path: str, answer: httpx.Response) -> None:
+    """What every answer fulfils, whatever it was asked."""
+    text = answer.content.decode()
+    assert answer.status_code < 500 or "Retry-After" in answer.headers or "components" in text, text
+    if path not in DESCRIBES_ITSELF:
+        assert INSIDE.search(text) is None, text
+    if answer.status_code >= 400 and "components" not in text:
+        assert_enveloped(path, answer)
+
+
+@SCHEMA.parametrize()
+@settings(max_examples=examples(10), suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+def test_an_operation_answers_as_described(case: Case[Any], stack: Stack) -> None:
+    headers = {"Authorization": f"Bearer {token(stack)}"} if "Authorization" not in (case.headers or {}) else {}
+    answer = case.call(base_url=stack.api.url, headers=headers, timeout=60)
+    if answer.status_code != 405:  # which no operation lists, since it has none
+        case.validate_response(
+            answer,
+            checks=[
+                status_code_conformance,
+                content_type_conformance,
+                response_headers_conformance,
+                response_schema_conformance,
+            ],
+        )
+    pairs = [(name, value) for name, values in answer.headers.items() for value in values]
+    check(case.path, httpx.Response(answer.status_code, headers=pairs, content=answer.content))
+
+
+GUARDED = sorted(
+    (path, method)
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+    if "security" in operation
+)
+CLAIMS = {
+    "iss": "thalweg",
+    "aud": "thalweg-api",
+    "sub": "user:admin",
+    "scope": "read write admin",
+    "iat": 1,
+    "exp": 2**53,
+    "jti": "x",
+}
+HEADER = {"kid": KID}
+
+
+def made(claims: dict[str, object], secret: str = SECRET, algorithm: str = "HS256", **header: object) -> str:
+    return jwt.encode(claims, secret, algorithm, headers=HEADER | header)
+
+
+def forged(stack: Stack) -> dict[str, dict[str, str]]:
+    """Credentials that open nothing, as headers."""
+    true = token(stack)
+    head, body, signature = true.split(".")
+    deep = "eyJhIjo" + "W1tb" * 10_000
+    tokens = {
+        "expired": made(CLAIMS | {"exp": 2}),
+        "not signed": made(CLAIMS, "", "none"),
+        "signed by another": made(CLAIMS, "x" * 32),
+        "another algorithm": made(CLAIMS, SECRET * 2, "HS512"),
+        "another audience": made(CLAIMS | {"aud": "elsewhere"}),
+        "another issuer": made(CLAIMS | {"iss": "elsewhere"}),
+        "another key": made(CLAIMS, kid="../../dev/null"),
+        "no subject": made({name: value for name, value in CLAIMS.items() if name != "sub"}),
+        "a user nobody knows": made(CLAIMS | {"sub": "user:nobody"}),
+        "cut": true[:-5],
+        "without a signature": f"{head}.{body}.",
+        "another's signature": f"{head}.{body}.{signature[::-1]}",
+        "nested": f"{deep}.{body}.{signature}",
+        "longer": true * 20,
+        "not even ASCII": "\xff\xfe.\xfd.\xfc",
+    }
+    bearers = {name: {"Authorization": f"Bearer {each}"} for name, each in tokens.items()}
+    key = stack.keys["writer"]
+    keys = {
+        name: {"X-API-Key": each} for name, each in (("cut", key[:-1]), ("other", "ncs_" + "0" * 32), ("odd", "\xff"))
+    }
+    others = {"none": {}, "basic": {"Authorization": "Basic YWRtaW46YWRtaW4="}, "bare": {"Authorization": true}}
+    return bearers | {f"key {name}": each for name, each in keys.items()} | others
+
+
+@pytest.mark.parametrize(("path", "method"), GUARDED)
+def test_no_forged_credential_opens_anything(path: str, method: str, stack: Stack, http: httpx.Client) -> None:
+    for name, headers in forged(stack).items():
+        raw = {key.encode(): value.encode("latin-1") for key, value in headers.items()}
+        answer = http.request(method, re.sub(r"{[^}]+}", "1", path), headers=raw)
+        assert answer.status_code == 401, f"{name}: {answer.text}"
+        check(path, answer)
+
+
+@settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_token_with_anything_changed_opens_nothing(stack: Stack, http: httpx.Client, data: st.DataObject) -> None:
+    true = token(stack)
+    at = data.draw(st.integers(0, len(true) - 1))
+    put = data.draw(st.text('ABCXYZabcxyz0189-_.=+/ {}"\\\x00', max_size=3))
+    changed = true[:at] + put + true[at + data.draw(st.integers(0, 3)) :]
+    # The last character of a base64 text has bits that say nothing: another may be the same signature.
+    if changed.rstrip() != true and at < len(true) - 1:
+        answer = http.get("/auth/me", headers={b"Authorization": b"Bearer " + changed.encode()})
+        assert answer.status_code in (400, 401), changed
