@@ -7,6 +7,8 @@ import os
 _SHORT_SECONDS = 90
 _SECONDS = os.environ.get("THALWEG_FUZZ_SECONDS", "")
 SHORT = not _SECONDS
+PATIENCE = 600 + 2 * int(_SECONDS or 0)
+"""Seconds after which a fuzzing test is taken to hang."""
 
 
 def examples(count: int) -> int:

@@ -12,12 +12,11 @@ import websockets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.budget import examples
-from tests.every.test_every_route import assert_enveloped
+from tests.budget import PATIENCE, examples
 from tests.flow.stack import Stack
-from tests.fuzz.test_openapi import INSIDE
+from tests.fuzz.test_openapi import INSIDE, check
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(PATIENCE)]
 
 TEXT = st.text(max_size=20) | st.sampled_from(["", "a" * 300, "default", "\x00", "é", "%", "\n"])
 PARAMETERS = st.lists(
@@ -33,7 +32,7 @@ PARAMETERS = st.lists(
 )
 HEADERS = st.dictionaries(
     st.sampled_from(["Last-Event-ID", "Accept", "Origin", "Cache-Control"]),
-    st.binary(max_size=40).filter(lambda raw: not set(raw) & set(b"\0\r\n") and raw == raw.strip()),
+    st.binary(max_size=40).filter(lambda raw: not set(raw) & {*range(32), 127} and raw == raw.strip()),
     max_size=2,
 )
 QUIET = settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))
@@ -54,8 +53,7 @@ def test_any_address_is_an_event_stream_or_a_refusal(
         else:
             answer.read()
             assert answer.status_code in (400, 422), answer.text
-            assert_enveloped("/api/v1/events", answer)
-            assert INSIDE.search(answer.text) is None
+            check("/api/v1/events", answer)
 
 
 @QUIET

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.budget import examples
+from tests.budget import PATIENCE, examples
 from tests.flow.stack import Stack
 from tests.fuzz.test_openapi import INSIDE
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(PATIENCE)]
 
 MIB = 1024 * 1024
 GROWTH = 256 * MIB + 192 * MIB
@@ -225,7 +225,8 @@ async def test_a_frame_that_may_not_be_is_told_and_the_socket_is_closed(stack: S
     async with connected(stack) as [pair]:
         await greeted(stack, pair, "/ws/stream")
         pair[1].write(sent)
-        assert closed_with(await rest(pair[0])) == code
+        # Who still sends while the socket is closed may lose the farewell to a reset (RFC 9293, 3.6.1).
+        assert closed_with(await rest(pair[0])) in (code, None if len(sent) > MIB else code)
 
 
 async def test_eighty_megabytes_from_many_hold_bounded_memory(stack: Stack) -> None:
