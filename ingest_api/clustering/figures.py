@@ -30,7 +30,7 @@ StreamPath = Annotated[str, Path(pattern=f"^{STREAM_PATTERN}$")]
 ORDER_MS = 10_000
 
 
-@router.get("/api/v1/clusters_summary", response_model=models.ClustersSummary)
+@router.get("/api/v1/clusters_summary", response_model=models.ClustersSummary, responses=models.NO_STREAM)
 async def clusters_summary(
     request: Request,
     _principal: Reader,
@@ -58,7 +58,7 @@ async def clusters_summary(
     return Json(answers.summary(entry, rows, rows[offset : offset + limit], door.clock()))
 
 
-@router.get("/api/v1/algorithm_status", response_model=models.AlgorithmStatus)
+@router.get("/api/v1/algorithm_status", response_model=models.AlgorithmStatus, responses=models.NO_STREAM)
 async def algorithm_status(request: Request, _principal: Reader, stream: StreamQuery = DEFAULT_STREAM) -> Json:
     """How the stream's model and its worker are doing, as measured. 503 while no worker works."""
     return Json(await status_of(request, await _entry(door_of(request), stream), stream))
@@ -87,7 +87,7 @@ async def streams(
     return Json({"streams": [answers.stream_info(entries[name]) for name in page], "total": len(entries)})
 
 
-@router.get("/api/v1/streams/{stream}", response_model=models.StreamInfo)
+@router.get("/api/v1/streams/{stream}", response_model=models.StreamInfo, responses=models.NO_STREAM)
 async def one_stream(request: Request, _principal: Reader, stream: StreamPath) -> Json:
     """One stream."""
     entry = await door_of(request).streams.read(stream)
@@ -96,13 +96,13 @@ async def one_stream(request: Request, _principal: Reader, stream: StreamPath) -
     return Json(answers.stream_info(entry))
 
 
-@router.post("/api/v1/streams/{stream}/reset", response_model=models.Ordered)
+@router.post("/api/v1/streams/{stream}/reset", response_model=models.Ordered, responses=models.NO_STREAM)
 async def reset_stream(request: Request, principal: Admin, stream: StreamPath) -> Json:
     """Forgets what the stream's model has learned, and keeps its algorithm. In order with the stream's points."""
     return await _order(request, principal, stream, Action.RESET, "reset")
 
 
-@router.delete("/api/v1/streams/{stream}", response_model=models.Ordered)
+@router.delete("/api/v1/streams/{stream}", response_model=models.Ordered, responses=models.NO_STREAM)
 async def delete_stream(request: Request, principal: Admin, stream: StreamPath) -> Json:
     """Forgets the stream's model and algorithm. Rows in the warehouse stay."""
     return await _order(request, principal, stream, Action.DELETE, "deleted")

@@ -24,7 +24,7 @@ Caller = Annotated[Principal, Depends(authenticated())]
 """No permission is needed: nobody but its sender and admins is told of a request."""
 
 
-@router.get("/api/v1/requests/{request_id}", response_model=models.RequestState)
+@router.get("/api/v1/requests/{request_id}", response_model=models.RequestState, responses=models.NO_REQUEST)
 async def request_state(request: Request, principal: Caller, request_id: str) -> Json:
     """What became of a request: its result while the process that took it remembers it (15 minutes), its counts as
     soon as its points are in the warehouse and ever after."""

@@ -19,6 +19,10 @@ StreamName = Annotated[str | None, Field(pattern=f"^{STREAM_PATTERN}$", descript
 Moment = Annotated[str, Field(examples=["2025-01-15T10:30:00.000Z"])]
 
 
+NO_STREAM: dict[int | str, dict[str, Any]] = {404: {"description": "No such stream"}}
+NO_REQUEST: dict[int | str, dict[str, Any]] = {404: {"description": "No such request of the caller's"}}
+
+
 def _shown(example: examples.Example) -> Any:
     return {"examples": [example]}
 
