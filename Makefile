@@ -7,11 +7,11 @@ PYTHON ?= $(firstword $(shell for it in python3 python3.14 python3.13 python3.12
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-SECONDS ?=
+SECONDS ?= 900
 N ?= 20
 SEED ?= 1
 
-.PHONY: help up test lint ci bench fuzz chaos install install-dev clean
+.PHONY: help up test fuzz lint ci bench chaos install install-dev clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -22,6 +22,9 @@ up: install ## install what is needed, then run everything here; ARGS="--api-por
 
 test: install-dev ## install what is needed, then run the tests, some at once; ARGS="tests/flow -k name" passes arguments on
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+fuzz: install-dev ## throw bad input at everything that reads, for about SECONDS=900, at other things each time
+	THALWEG_FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/fuzz $(ARGS)
 
 lint: $(VENV)/.libraries-dev ## style, types and who may import whom
 	$(BIN)/ruff check .
@@ -36,9 +39,6 @@ ci: $(VENV)/.libraries-dev ## what continuous integration runs
 
 bench: install-dev ## run the benchmarks, a table each; ARGS="--quick" for short ones, ARGS="fanout --json out" for one
 	$(BIN)/python -m bench $(ARGS)
-
-fuzz: install-dev ## throw what is malformed at everything that listens; SECONDS=900 for about as long as one likes
-	THALWEG_FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/fuzz $(ARGS)
 
 chaos: install-dev ## kill, freeze and restart everything under load, and check that nothing is lost; N=kills, SEED=, ARGS="--runs 10"
 	$(BIN)/python -m tests.flow.campaign --kills $(N) --seed $(SEED) $(ARGS)
