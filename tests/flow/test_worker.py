@@ -47,7 +47,7 @@ def kafka(kafka_bootstrap: str) -> KafkaSettings:
 @pytest.fixture
 def make(kafka: KafkaSettings, tmp_path: Path) -> Iterator[Make]:
     """`make(ordinal)` is a worker, not started; it is stopped at the end. Unless told otherwise its membership is not
-    static, so that a worker that ends is not waited for by the next."""
+    static, so that a worker that ends is not waited for by the next. Of a test that fails, pytest shows their logs."""
     with ExitStack() as running:
 
         def made(ordinal: int, module: str = "topologies", **told: str) -> Child:
@@ -57,6 +57,7 @@ def make(kafka: KafkaSettings, tmp_path: Path) -> Iterator[Make]:
                 "THALWEG_WORKER_STATIC": "false",
             }
             child = worker(ordinal, environ | told, tmp_path, module)
+            running.callback(lambda: sys.stdout.write(f"{child.log.name} ends with:\n{child.tail(20_000)}\n"))
             running.callback(child.stop)
             return child
 
