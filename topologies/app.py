@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import faust
 
@@ -20,6 +20,7 @@ from topologies.snapshots import SnapshotTable
 log = logging.getLogger(__name__)
 
 Street = Callable[[faust.App, Site], None]
+NEVER_FULL = 10_000_000
 METADATA_MS = 5000
 """Where leaders are is asked so often, so that a worker goes on soon after a broker has come back."""
 STREETS: Sequence[Street] = (clustering.attach,)
@@ -64,6 +65,9 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         producer_request_timeout=60,
         producer_max_request_size=8 * 1024 * 1024,
     )
+    # Never full: what waits for room in it would, after a rebalance, come before records that are read again, and these
+    # would pass for old. The consumer sees to it that little waits (`runs.MOST_WAITING`).
+    cast(Any, app.tables)._changelog_queue = app.FlowControlQueue(NEVER_FULL, clear_on_resume=True)  # noqa: SLF001
     for attach in streets:
         attach(app, site)
     reading = Reading(frozenset(site.topics), site.flush, site.die)

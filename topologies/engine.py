@@ -9,7 +9,10 @@ from typing import Any
 import aiokafka
 import faust
 import faust.streams
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from pipeline.errors import Misconfigured
 from pipeline.kafka.flight import Flight
@@ -55,29 +58,40 @@ def check_faust() -> None:
             "faust's compiled stream iterator is missing (the pure Python one acknowledges events that it skips): "
             "install a CPython wheel, without NO_CYTHON"
         )
-    for name, wanted in _SIGNATURES.items():
-        found = _parameters(getattr(Consumer, name, None))
-        if found != wanted:
-            moved.append(f"Consumer.{name}{wanted} is now {found}")
-    moved += [f"Consumer.{name} is gone" for name in _MEMBERS if name not in Consumer.__init__.__code__.co_names]
+    for kind, signatures in _SIGNATURES.items():
+        for name, wanted in signatures.items():
+            found = _parameters(getattr(kind, name, None))
+            if found != wanted:
+                moved.append(f"{kind.__name__}.{name}{wanted} is now {found}")
+    for kind, members in _MEMBERS.items():
+        moved += [f"{kind.__name__}.{name} is gone" for name in members if name not in kind.__init__.__code__.co_names]
     if moved:
         raise Misconfigured("faust has changed under the state protocol: " + "; ".join(moved))
 
 
-_SIGNATURES = {
-    "getmany": ["self", "timeout"],
-    "perform_seek": ["self"],
-    "resume_flow": ["self"],
-    "on_partitions_revoked": ["self", "revoked"],
-    "wait_empty": ["self"],
-    "_add_gap": ["self", "tp", "offset_from", "offset_to"],
-    "_new_offset": ["self", "tp"],
-    "_wait_next_records": ["self", "timeout"],
+_SIGNATURES: dict[type[Any], dict[str, list[str]]] = {
+    Consumer: {
+        "getmany": ["self", "timeout"],
+        "perform_seek": ["self"],
+        "resume_flow": ["self"],
+        "on_partitions_revoked": ["self", "revoked"],
+        "wait_empty": ["self"],
+        "_add_gap": ["self", "tp", "offset_from", "offset_to"],
+        "_new_offset": ["self", "tp"],
+        "_get_active_partitions": ["self"],
+    },
+    AIOKafkaConsumerThread: {
+        "_fetch_records": ["self", "consumer", "active_partitions", "timeout", "max_records"],
+        "_ensure_consumer": ["self"],
+    },
+    Recovery: {"active_remaining": ["self"]},
 }
-
-
-# Set in Consumer.__init__ and read or changed by RunConsumer.
-_MEMBERS = ("_acked", "_acked_index", "_committed_offset", "_buffered_partitions", "_unacked_messages")
+_MEMBERS: dict[type[Any], tuple[str, ...]] = {
+    Consumer: ("_acked", "_acked_index", "_committed_offset", "_buffered_partitions", "_unacked_messages"),
+    TableManager: ("_changelog_queue",),
+    Recovery: ("active_offsets",),
+}
+"""Set in `__init__`, and read or changed by RunConsumer."""
 
 
 def _versions() -> list[tuple[str, str, str]]:

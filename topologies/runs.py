@@ -15,21 +15,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 import faust
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, TransportT
 from faust.types.tuples import ConsumerMessage
 
 from topologies import batches
+from topologies.custody import Custody
 
 log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 0.002
 WATCH_SECONDS = 1.0
+RECOVERY_SECONDS = 5.0
+FETCH_SECONDS = 0.1
+MOST_WAITING = 1000
+"""Records of changelogs that wait to be taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class RunConsumer(Consumer):
         self._due: dict[TP, int] = {}
         self._mismatch: dict[TP, tuple[int, int]] = {}
         self._resumed = False
+        self._custody = Custody()
 
     @faust.Service.task
     async def _watch_membership(self) -> None:
@@ -86,43 +94,118 @@ class RunConsumer(Consumer):
             if membership is not None and membership.done() and not membership.cancelled() and not self.should_stop:
                 self._reading.die(f"its membership in the group has ended: {membership.exception()}")
 
+    @faust.Service.task
+    async def _watch_recovery(self) -> None:
+        """For the losses we do not know of: a recovery that waits for records of a changelog asks for them again."""
+        last: dict[TP, int] = {}
+        while not self.should_stop:
+            await self.sleep(RECOVERY_SECONDS)
+            recovery = cast(Any, self.app.tables).recovery
+            reached = dict(recovery.active_offsets)
+            waits = {tp for tp, count in recovery.active_remaining().items() if count > 0}
+            if recovery.in_recovery and self.flow_active and waits and reached == last:
+                log.warning(
+                    "recovery stands still: %s", ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(waits))
+                )
+                self._custody.took(self._custody.fetch(), waits)
+            last = reached
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        records, active = await self._wait_next_records(timeout)
-        if records is None or self.should_stop:
-            return
-        if not self.flow_active:
-            await self._seek_while_suspended()
-            return
-        generation = self.app.consumer_generation_id
-        for tp, fetched in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+        while not (self.flow_active and await self._ask_again()):
+            if self.should_stop:
                 return
-            wanted = active is None or tp in active or tp in self._buffered_partitions
+            if not self.flow_active:
+                await self.wait(cast(Any, self.can_resume_flow))
+        generation = self.app.consumer_generation_id
+        fetch, records = await self._fetch(timeout)
+        for tp, fetched in records.items():
+            if not self._goes_on(generation):
+                return
+            if not (self._is_wanted(tp) and self._custody.is_next(fetch, tp)):
+                continue
             if tp.topic not in self._reading.topics:
-                if wanted:
-                    for record in fetched:
-                        yield tp, self._to_message(tp, record)
+                for record in fetched:
+                    await self._until_taken_in()
+                    if not self._goes_on(generation):
+                        return
+                    yield tp, self._to_message(tp, record)
+                self._custody.handed(fetch, tp)
                 continue
-            if not wanted:
-                await self._read_again(tp)
-                continue
-            run = await self._due_run(tp, fetched)
+            run = self._due_run(tp, fetched)
             if run is None:
-                continue
+                continue  # not handed on, and so asked for again
             await self._until_streams_listen()
-            if not self.flow_active or run.epoch != self._epoch or self.app.consumer_generation_id != generation:
+            if not self._goes_on(generation) or run.epoch != self._epoch:
                 return
             self._due[tp] = run.ends
+            self._custody.handed(fetch, tp)
             yield tp, self._message(tp, run, generation)
 
-    async def _read_again(self, tp: TP) -> None:
-        """A run is passed over: without this, and if no record came after it, the partition would stand still."""
-        if self._epoch_generation == self.app.consumer_generation_id and tp in self._due and tp in self.assignment():
-            await self.seek_wait({tp: self._due[tp]})
+    def _goes_on(self, generation: int) -> bool:
+        return self.flow_active and not self.should_stop and self.app.consumer_generation_id == generation
 
-    async def _due_run(self, tp: TP, fetched: Sequence[Any]) -> Run | None:
+    def _is_wanted(self, tp: TP) -> bool:
+        return tp in self._get_active_partitions() or tp in self._buffered_partitions
+
+    async def _until_taken_in(self) -> None:
+        queue = cast(Any, self.app.tables).changelog_queue
+        while queue.qsize() > MOST_WAITING and self.flow_active and not self.should_stop:  # noqa: ASYNC110
+            await asyncio.sleep(HOLD_SECONDS)  # nor has a queue one that tells of its size
+
+    async def _fetch(self, timeout: float) -> tuple[int, Mapping[TP, Sequence[Any]]]:
+        """A fetch's number, and what it brought within about that time. Faust hands its thread the very set that it
+        pauses and resumes partitions in, and aiokafka takes an empty one for all there are: so each fetch has a set of
+        its own, and is short, since a partition that is resumed meanwhile is not in it."""
+        until = time.monotonic() + timeout
+        while True:
+            fetch, active = self._custody.fetch(), frozenset(self._get_active_partitions())
+            if active:
+                records = await self._thread.call_thread(self._take, fetch, active)
+                if records:
+                    return fetch, records
+            else:
+                await asyncio.sleep(HOLD_SECONDS)
+            if not self.flow_active or self.should_stop or time.monotonic() > until:
+                return fetch, {}
+
+    async def _take(self, fetch: int, active: frozenset[TP]) -> Mapping[TP, Sequence[Any]]:
+        """In the client's thread; who asked for it may have been cancelled."""
+        thread = cast(Any, self._thread)
+        client = thread._ensure_consumer()  # noqa: SLF001
+        most = client._max_poll_records  # noqa: SLF001
+        records = await thread._fetch_records(client, active, timeout=FETCH_SECONDS, max_records=most)  # noqa: SLF001
+        self._custody.took(fetch, {TP(*place) for place in records})
+        return cast(Mapping[TP, Sequence[Any]], records)
+
+    async def _ask_again(self) -> bool:
+        """For what was taken and not handed on. False: the partitions may have changed meanwhile, so ask once more."""
+        outstanding, generation = self._custody.outstanding(), self.app.consumer_generation_id
+        for tp in set().union(*outstanding.values()):
+            offset = self._next_of(tp) if tp in self.assignment() else None
+            if offset is not None:
+                log.info("%s: what was fetched could not be taken in; reading on from %s", tp, offset)
+                await self._seek_if_assigned(tp, offset)
+                if not self._goes_on(generation):
+                    return False
+        self._custody.settle(outstanding)
+        return True
+
+    def _next_of(self, tp: TP) -> int | None:
+        """What comes behind what was handed on; None where an epoch begins, which ends with a seek."""
+        if tp.topic not in self._reading.topics:
+            recovered: int = cast(Any, self.app.tables).recovery.active_offsets.get(tp, -1)
+            return max(0, recovered + 1)
+        return self._due.get(tp) if self._epoch_generation == self.app.consumer_generation_id else None
+
+    async def _seek_if_assigned(self, tp: TP, offset: int) -> None:
+        try:
+            await self.seek_wait({tp: offset})
+        except IllegalStateError as error:
+            log.info("%s is not ours any more: %s", tp, error)
+
+    def _due_run(self, tp: TP, fetched: Sequence[Any]) -> Run | None:
         if self._epoch_generation != self.app.consumer_generation_id or tp not in self._due:
-            return None  # fetched before this epoch was noted, which ends with a seek that brings it again
+            return None  # fetched before this epoch was noted
         due = self._due[tp]
         kept = fetched if fetched[0].offset >= due else [record for record in fetched if record.offset >= due]
         if not kept:
@@ -131,7 +214,6 @@ class RunConsumer(Consumer):
         if first != due and self._mismatch.get(tp) != (due, first):
             self._mismatch[tp] = due, first
             log.warning("%s: %s came where %s is due; reading again from there", tp, first, due)
-            await self.seek_wait({tp: due})
             return None
         if first != due:
             # Asked for `due`, the broker twice gave `first`: what lay between is gone by retention, or never was a
@@ -168,13 +250,6 @@ class RunConsumer(Consumer):
             tp=tp,
             generation_id=generation,
         )
-
-    async def _seek_while_suspended(self) -> None:
-        try:
-            await super().perform_seek()
-        except Exception as error:
-            # As stock Faust does: recovery will seek again before anything is read.
-            log.warning("seek while the flow is suspended: %s", error)
 
     async def perform_seek(self) -> None:
         """Seeks to the committed offsets, and notes them as what is due in this epoch."""

@@ -46,6 +46,7 @@ class Scripted(RunConsumer):
     fetches: list[dict[TP, list[Fetched]]]
     committed: int | None
     seeks: list[int]
+    changelog_seeks: list[int]
     active: set[TP]
     recovers: bool
 
@@ -63,8 +64,13 @@ class Scripted(RunConsumer):
         """Any service will do: nothing is fetched here, and the real one brings an event loop of its own."""
         return Service()
 
-    async def _wait_next_records(self, timeout: float) -> Any:
-        return (self.fetches.pop(0), self.active) if self.fetches else ({}, set())
+    def _get_active_partitions(self) -> set[TP]:
+        return self.active
+
+    async def _fetch(self, timeout: float) -> Any:
+        fetch, records = self._custody.fetch(), self.fetches.pop(0) if self.fetches else {}
+        self._custody.took(fetch, records)
+        return fetch, records
 
     async def seek_to_committed(self) -> dict[TP, int]:
         return {} if self.committed is None else {PLACE: self.committed}
@@ -73,10 +79,11 @@ class Scripted(RunConsumer):
         return {PLACE: 100}
 
     async def seek_wait(self, places: Any) -> None:
-        self.seeks.append(places[PLACE])
+        for place, offset in places.items():
+            (self.seeks if place == PLACE else self.changelog_seeks).append(offset)
 
     def assignment(self) -> set[TP]:
-        return {PLACE}
+        return {PLACE, CHANGELOG}
 
 
 @pytest.fixture
@@ -88,7 +95,7 @@ async def consumer(tmp_path: Path) -> Scripted:
     async def nothing(*_: Any) -> None: ...
 
     made = Scripted(app.transport, nothing, nothing, nothing)
-    made.fetches, made.committed, made.seeks = [], 5, []
+    made.fetches, made.committed, made.seeks, made.changelog_seeks = [], 5, [], []
     made.flow_active, made.active, made.recovers = True, {PLACE, CHANGELOG}, True
     return made
 
@@ -151,17 +158,15 @@ async def test_a_run_fetched_between_the_seek_and_the_epoch_is_fetched_again(
     assert spans(await read(consumer)) == [(100, 100, 102)]
 
 
-async def test_a_run_of_a_paused_partition_is_fetched_again(
-    consumer: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_run_of_a_paused_partition_is_fetched_again(consumer: Scripted) -> None:
     await consumer.perform_seek()
     consumer.active = {CHANGELOG}
     consumer.fetches = [records([5, 6])]
     assert await read(consumer) == []
-    assert consumer.seeks == [5, 5]
     consumer.active = {PLACE}
     consumer.fetches = [records([5, 6])]
     assert spans(await read(consumer)) == [(5, 5, 7)]
+    assert consumer.seeks == [5, 5]
 
 
 async def test_a_run_of_an_older_assignment_is_not_passed_on(consumer: Scripted) -> None:
@@ -249,6 +254,91 @@ async def test_changelogs_come_record_by_record_as_faust_brings_them(consumer: S
     await consumer.perform_seek()
     consumer.fetches = [{CHANGELOG: [Fetched(0, CHANGELOG.topic), Fetched(1, CHANGELOG.topic)]}]
     assert await read(consumer) == [b"v", b"v"]
+
+
+def changes(offsets: Iterable[int]) -> dict[TP, list[Fetched]]:
+    return {CHANGELOG: [Fetched(offset, CHANGELOG.topic) for offset in offsets]}
+
+
+async def offsets_read(consumer: Scripted) -> list[int]:
+    """Of the changelog, as recovery gets them."""
+    offsets = []
+    while consumer.fetches:
+        async for _, message in consumer.getmany(1.0):
+            offsets.append(message.offset)
+            consumer.app.tables.recovery.active_offsets[CHANGELOG] = message.offset  # type: ignore[attr-defined]
+    return offsets
+
+
+async def test_changes_fetched_while_the_flow_stops_are_asked_for_again(consumer: Scripted) -> None:
+    """Recovery would wait for them for ever."""
+    consumer.fetches = [changes([0, 1]), changes([0, 1, 2])]
+    fetch = consumer._fetch
+
+    async def stopped_meanwhile(timeout: float) -> Any:
+        fetched = await fetch(timeout)
+        consumer.stop_flow()
+        return fetched
+
+    consumer._fetch = stopped_meanwhile  # type: ignore[method-assign]
+    assert [message async for _, message in consumer.getmany(1.0)] == []
+    consumer._fetch = fetch  # type: ignore[method-assign]
+    consumer.resume()
+    assert await offsets_read(consumer) == [0, 1, 2]
+    assert consumer.changelog_seeks == [0]
+
+
+async def test_changes_are_read_on_from_where_recovery_is(consumer: Scripted) -> None:
+    consumer.fetches = [changes([3, 4])]
+    assert await offsets_read(consumer) == [3, 4]
+    consumer.active = {PLACE}
+    consumer.fetches = [changes([5, 6])]
+    assert await offsets_read(consumer) == []
+    consumer.active = {CHANGELOG}
+    consumer.fetches = [changes([5, 6, 7])]
+    assert await offsets_read(consumer) == [5, 6, 7]
+    assert consumer.changelog_seeks == [5]
+
+
+async def test_nothing_is_handed_on_behind_what_a_given_up_fetch_took(consumer: Scripted) -> None:
+    """Later changes would pass for all there are, and a state would come back old."""
+    consumer.fetches = [changes([2, 3]), changes([0, 1, 2, 3])]
+    fetch = consumer._fetch
+
+    async def beside_another(timeout: float) -> Any:
+        consumer._custody.took(consumer._custody.fetch(), [CHANGELOG])
+        return await fetch(timeout)
+
+    consumer._fetch = beside_another  # type: ignore[method-assign]
+    assert [message async for _, message in consumer.getmany(1.0)] == []
+    consumer._fetch = fetch  # type: ignore[method-assign]
+    assert await offsets_read(consumer) == [0, 1, 2, 3]
+    assert consumer.changelog_seeks == [0]
+
+
+async def test_changes_of_an_assignment_that_ends_meanwhile_are_asked_for_again(consumer: Scripted) -> None:
+    consumer.fetches = [changes([0, 1, 2]), changes([1, 2])]
+    read_before = []
+    async for _, message in consumer.getmany(1.0):
+        read_before.append(message.offset)
+        consumer.app.tables.recovery.active_offsets[CHANGELOG] = message.offset  # type: ignore[attr-defined]
+        consumer.app.consumer_generation_id = 2
+    assert read_before == [0]
+    assert await offsets_read(consumer) == [1, 2]
+    assert consumer.changelog_seeks == [1]
+
+
+async def test_a_recovery_that_stands_still_asks_again(consumer: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("topologies.runs.RECOVERY_SECONDS", 0.01)
+    recovery = consumer.app.tables.recovery  # type: ignore[attr-defined]
+    recovery.active_highwaters[CHANGELOG], recovery.active_offsets[CHANGELOG] = 1, -1
+    recovery.in_recovery = True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await consumer._watch_recovery(consumer)
+    consumer.fetches = [changes([0, 1])]
+    assert await offsets_read(consumer) == [0, 1]
+    assert consumer.changelog_seeks == [0]
 
 
 async def test_acknowledged_runs_are_committed_to_the_greatest(consumer: Scripted) -> None:
