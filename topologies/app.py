@@ -49,7 +49,7 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         stream_wait_empty=True,
         stream_publish_on_commit=False,
         # a queue of runs, each up to a fetch: few are enough to keep the agent busy
-        stream_buffer_maxsize=16,
+        stream_buffer_maxsize=4,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"thalweg-{settings.name}" if settings.static else None,
         consumer_max_fetch_size=settings.fetch_bytes,
