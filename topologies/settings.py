@@ -21,8 +21,8 @@ class WorkerSettings:
     data_dir: Path = Path(".thalweg")
     rhythm: Rhythm = field(default_factory=Rhythm)
     run_records: int = 10_000
-    """At most in one run: with a backlog of 2,000 streams a run then has some of each, to be learned at once; and what a
-    rebalance waits for, two seconds' work if all must be taken one by one."""
+    """At most in one run: a backlog of 2,000 streams then brings some of each, to be learned at once. A rebalance may
+    wait for a run: for two seconds if all of it must be taken one by one."""
     fetch_bytes: int = 4 * 1024 * 1024
 
     @property
