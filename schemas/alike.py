@@ -7,9 +7,10 @@ bytes, a row a record, they cost a hundredth of what one does alone. What is not
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from itertools import groupby
+from typing import Any, Generic, TypeVar, cast
 
 import fastavro
 import numpy as np
@@ -17,15 +18,15 @@ from numpy.typing import NDArray
 
 from schemas.codec import FRAME, Codec
 from schemas.event import Event
-from schemas.registry import Schema
+from schemas.registry import Part, Schema
 
 E = TypeVar("E", bound=Event)
 Bytes = NDArray[np.uint8]
 Column = NDArray[Any]
 _Piece = tuple[Bytes, NDArray[np.bool_] | None]
 _MORE = 0x80
-_WIDEST = 10
-"""Bytes of the longest varint of 64 bits."""
+_SHIFTS = np.arange(10, dtype=np.uint64) * np.uint64(7)
+"""Of the longest varint of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +74,13 @@ def encode_alike(codec: Codec, alike: Alike[Any]) -> list[bytes]:
     """Each record as `Codec.encode` would write it. Raises ValueError when a field does not fit its schema."""
     schema = codec.registry.named(alike.first.SCHEMA)
     count, datum = len(alike), alike.first.datum()
-    pieces: list[_Piece] = [_constant(FRAME.pack(0, schema.id), count)]
-    for field in schema.plain:
-        name = field["name"]
-        if name in alike.columns:
-            pieces += _written(alike.columns[name], count)
-        else:
-            pieces.append(_constant(_one(schema, name, datum[name]), count))
+    pieces: list[bytes | _Piece] = [FRAME.pack(0, schema.id)]
+    for part in schema.parts(alike.columns):
+        column = alike.columns.get(part.names[0])
+        pieces += [_encoded(schema, part, datum)] if column is None else _written(column)
     for name in schema.arrays:
-        pieces += _written(np.asarray(alike.columns[name], "<f8"), count)
-    return _joined(pieces, count)
+        pieces += _written(np.asarray(alike.columns[name], "<f8"))
+    return _joined(_merged(pieces, count), count)
 
 
 def _item(value: Any) -> Any:
@@ -102,14 +100,13 @@ def _layout(schema: Schema, first: Event, size: int, raw: bytes, numbers: Collec
     at, fixed = FRAME.size, np.ones(size, bool)
     datum, spans, arrays = first.datum(), {}, {}
     parts = [FRAME.pack(0, schema.id)]
-    for field in schema.plain:
-        name = field["name"]
-        part = _one(schema, name, datum[name])
-        if name in numbers:
-            spans[name] = slice(at, at + len(part))
-            fixed[spans[name]] = False
-        parts.append(part)
-        at += len(part)
+    for part in schema.parts(numbers):
+        encoded = _encoded(schema, part, datum)
+        if part.names[0] in numbers:
+            spans[part.names[0]] = slice(at, at + len(encoded))
+            fixed[spans[part.names[0]]] = False
+        parts.append(encoded)
+        at += len(encoded)
     for name in schema.arrays:
         count = datum[name].size
         head = _varint(count) if count else b""
@@ -120,10 +117,10 @@ def _layout(schema: Schema, first: Event, size: int, raw: bytes, numbers: Collec
     return _Layout(np.flatnonzero(fixed), spans, arrays) if b"".join(parts) == raw else None
 
 
-def _one(schema: Schema, name: str, value: Any) -> bytes:
+def _encoded(schema: Schema, part: Part, datum: Mapping[str, Any]) -> bytes:
     out = io.BytesIO()
     try:
-        fastavro.schemaless_writer(out, schema.alone[name], {name: value})
+        fastavro.schemaless_writer(out, part.parsed, {name: datum[name] for name in part.names})
     except (TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{schema.name}: {error}") from error
     return out.getvalue()
@@ -150,32 +147,45 @@ def _signed(digits: Bytes) -> NDArray[np.int64]:
 def _digits(values: NDArray[np.int64]) -> _Piece:
     """(n,) numbers to (n, w) bytes of varints and which of them count; None: all."""
     zigzag = ((values << 1) ^ (values >> 63)).astype(np.int64).view(np.uint64)
-    places = np.arange(1, _WIDEST, dtype=np.uint64) * np.uint64(7)
-    sizes = 1 + (zigzag[:, None] >= np.uint64(1) << places).sum(1)
-    widest = int(sizes.max())
-    shifts = np.arange(widest, dtype=np.uint64) * np.uint64(7)
-    digits = ((zigzag[:, None] >> shifts) & np.uint64(_MORE - 1)).astype(np.uint8)
+    least, widest = _width(int(zigzag.min())), _width(int(zigzag.max()))
+    digits = (zigzag[:, None] >> _SHIFTS[:widest]).astype(np.uint8) & np.uint8(_MORE - 1)
+    if least == widest:
+        digits[:, :-1] |= _MORE
+        return digits, None
+    sizes = 1 + (zigzag[:, None] >= np.uint64(1) << _SHIFTS[1:]).sum(1)
     place = np.arange(widest)
     digits[place < sizes[:, None] - 1] |= _MORE
-    counts = None if sizes.min() == widest else place < sizes[:, None]
-    return digits, counts
+    return digits, place < sizes[:, None]
 
 
-def _written(column: Column, count: int) -> list[_Piece]:
+def _width(zigzag: int) -> int:
+    """Bytes of its varint."""
+    return max(1, -(-zigzag.bit_length() // 7))
+
+
+def _written(column: Column) -> list[bytes | _Piece]:
     """A number as a varint; an array as one block of (n, m) items, or none, and the zero that ends it."""
     if column.ndim == 1:
         return [_digits(column.astype(np.int64))]
     if not column.shape[1]:
-        return [_constant(b"\0", count)]
+        return [b"\0"]
     if column.dtype == np.float64:
         items: list[_Piece] = [(np.ascontiguousarray(column).view(np.uint8), None)]
     else:
         items = [_digits(column[:, place].astype(np.int64)) for place in range(column.shape[1])]
-    return [_constant(_varint(column.shape[1]), count), *items, _constant(b"\0", count)]
+    return [_varint(column.shape[1]), *items, b"\0"]
 
 
-def _constant(raw: bytes, count: int) -> _Piece:
-    return np.broadcast_to(np.frombuffer(raw, np.uint8), (count, len(raw))), None
+def _merged(pieces: Sequence[bytes | _Piece], count: int) -> list[_Piece]:
+    """What all records share stands in every row; what is shared side by side is one piece."""
+    merged: list[_Piece] = []
+    for are_shared, group in groupby(pieces, lambda piece: isinstance(piece, bytes)):
+        if are_shared:
+            shared = np.frombuffer(b"".join(cast(Iterable[bytes], group)), np.uint8)
+            merged.append((shared[None, :].repeat(count, axis=0), None))
+        else:
+            merged += cast(Iterable[_Piece], group)
+    return merged
 
 
 def _joined(pieces: Sequence[_Piece], count: int) -> list[bytes]:
@@ -183,9 +193,12 @@ def _joined(pieces: Sequence[_Piece], count: int) -> list[bytes]:
     if all(counts is None for _, counts in pieces):
         size, whole = rows.shape[1], rows.tobytes()
         return [whole[at : at + size] for at in range(0, count * size, size)]
-    counted = np.concatenate(
-        [np.ones(digits.shape, bool) if counts is None else counts for digits, counts in pieces], axis=1
-    )
+    counted = np.ones(rows.shape, bool)
+    at = 0
+    for digits, counts in pieces:
+        if counts is not None:
+            counted[:, at : at + digits.shape[1]] = counts
+        at += digits.shape[1]
     ends = np.cumsum(counted.sum(1)).tolist()
     whole = rows[counted].tobytes()
     return [whole[start:end] for start, end in zip([0, *ends], ends, strict=False)]

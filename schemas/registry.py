@@ -7,9 +7,9 @@ that changes gets a new file, a new id and a new version; the old file stays, si
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, cast
 
@@ -18,6 +18,15 @@ import fastavro
 Json = dict[str, Any]
 DOUBLES = {"type": "array", "items": "double"}
 WHOLE = ({"type": "array", "items": "int"}, {"type": "array", "items": "long"})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive fields of a record, and a schema of nothing else: a record's encoding is that of its fields, one
+    after the other (Avro 1.12, Records)."""
+
+    names: tuple[str, ...]
+    parsed: Json
 
 
 @dataclass(frozen=True)
@@ -74,15 +83,23 @@ class Schema:
         fields = self.plain[: len(self.plain) - len(self.whole)]
         return cast(Json, fastavro.parse_schema(_physical(self.definition | {"fields": fields})))
 
-    @cached_property
-    def alone(self) -> Mapping[str, Json]:
-        """A schema for each field of `plain`: a record of nothing else is encoded as the field is."""
-        return {
-            field["name"]: cast(
-                Json, fastavro.parse_schema(_physical({"type": "record", "name": "_", "fields": [field]}))
-            )
-            for field in self.plain
-        }
+    def parts(self, varying: Collection[str]) -> tuple[Part, ...]:
+        """`plain`, parted at the fields named, each of which is a part of its own."""
+        return self._parts(frozenset(varying))
+
+    @cache  # noqa: B019  (schemas live as long as the process)
+    def _parts(self, varying: frozenset[str]) -> tuple[Part, ...]:
+        groups: list[list[Json]] = []
+        for part in self.plain:
+            if groups and part["name"] not in varying and groups[-1][0]["name"] not in varying:
+                groups[-1].append(part)
+            else:
+                groups.append([part])
+        return tuple(Part(tuple(field["name"] for field in group), _record_of(group)) for group in groups)
+
+
+def _record_of(fields: Sequence[Json]) -> Json:
+    return cast(Json, fastavro.parse_schema(_physical({"type": "record", "name": "_", "fields": list(fields)})))
 
 
 @dataclass(frozen=True)
