@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import faust
 
@@ -16,11 +16,11 @@ from topologies.runs import Reading, RunTransport
 from topologies.settings import WorkerSettings
 from topologies.site import Site
 from topologies.snapshots import SnapshotTable
+from topologies.tables import Tables
 
 log = logging.getLogger(__name__)
 
 Street = Callable[[faust.App, Site], None]
-NEVER_FULL = 10_000_000
 METADATA_MS = 5000
 """Where leaders are is asked so often, so that a worker goes on soon after a broker has come back."""
 STREETS: Sequence[Street] = (clustering.attach,)
@@ -37,6 +37,7 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         datadir=str(settings.faust_dir),
         Table=SnapshotTable,
         PartitionAssignor=Assignor,
+        TableManager=Tables,
         key_serializer="raw",
         value_serializer="raw",
         processing_guarantee="at_least_once",
@@ -65,9 +66,6 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         producer_request_timeout=60,
         producer_max_request_size=8 * 1024 * 1024,
     )
-    # Never full: what waits for room in it would, after a rebalance, come before records that are read again, and these
-    # would pass for old. The consumer sees to it that little waits (`runs.MOST_WAITING`).
-    cast(Any, app.tables)._changelog_queue = app.FlowControlQueue(NEVER_FULL, clear_on_resume=True)  # noqa: SLF001
     for attach in streets:
         attach(app, site)
     reading = Reading(frozenset(site.topics), site.flush, site.die)

@@ -84,6 +84,7 @@ _SIGNATURES: dict[type[Any], dict[str, list[str]]] = {
         "_fetch_records": ["self", "consumer", "active_partitions", "timeout", "max_records"],
         "_ensure_consumer": ["self"],
     },
+    TableManager: {"on_start": ["self"], "_update_channels": ["self"]},
     Recovery: {"active_remaining": ["self"]},
 }
 _MEMBERS: dict[type[Any], tuple[str, ...]] = {
