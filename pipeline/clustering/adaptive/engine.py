@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from pipeline.clustering.adaptive.distance import OPTIONS
 from pipeline.clustering.adaptive.fingerprint import fingerprint
 from pipeline.clustering.adaptive.kernel import Entries, entries
 from pipeline.clustering.adaptive.state import TRACE, Rules, alarms, empty
+
+log = logging.getLogger(__name__)
 
 
 def compiled_entries(stamp: int) -> Entries:
@@ -51,6 +54,22 @@ def engine(name: str) -> Entries:
 
 def warm() -> None:
     """Compile the kernel, or load it, so that no later call waits for it. Takes about a minute the first time."""
+    loaded(_exercise, _COMPILED)
+
+
+def loaded(call: Callable[[], None], entries: Iterable[Any]) -> None:
+    """Does what makes numba load its machine code. Numba reads what it has kept before it looks whether that is of
+    these sources: what names a class that is no more, or was cut short, is forgotten and made anew."""
+    try:
+        call()
+    except Exception as error:
+        log.warning("the machine code that was kept cannot be used, and is made anew: %s", error)
+        for entry in entries:
+            entry._cache.flush()  # noqa: SLF001
+        call()
+
+
+def _exercise() -> None:
     state = empty(2, 1)
     points, trace = np.zeros((1, 2)), np.zeros(1, TRACE)
     labels, similarities = np.zeros(1, np.int64), np.zeros(1)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
 from pipeline.clustering.adaptive import engine as engine_module
-from pipeline.clustering.adaptive.engine import engine, warm
+from pipeline.clustering.adaptive.engine import engine, loaded, warm
 from pipeline.clustering.adaptive.fingerprint import fingerprint
 from pipeline.clustering.adaptive.model import AdaptiveLearner
 
@@ -80,3 +84,32 @@ def test_after_warming_nothing_is_compiled_by_any_way_of_use() -> None:
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(ValueError, match="engine must be 'numba' or 'numpy'"):
         engine("cuda")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [pickle.dumps(numba.__version__) + b"cpipeline.clustering.adaptive.state\nAClassThatIsNoMore\n.", b"\x80", b""],
+    ids=["a class that is no more", "cut short", "empty"],
+)
+def test_kept_machine_code_that_cannot_be_read_is_made_anew(
+    kept: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = tmp_path / "doubled.py"
+    source.write_text("from numba import njit\n@njit(cache=True)\ndef doubled(x):\n    return 2 * x\n")
+
+    def imported() -> Any:
+        spec = importlib.util.spec_from_file_location("doubled", source)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.doubled
+
+    imported()(1)
+    [index] = tmp_path.rglob("*.nbi")
+    index.write_bytes(kept)
+    doubled = imported()
+    loaded(lambda: doubled(1), [doubled])
+    assert "made anew" in caplog.text
+    again = imported()
+    assert (again(2), sum(again.stats.cache_hits.values())) == (4, 1)
