@@ -31,7 +31,7 @@ class BackOff:
     """Seconds to wait before the restarts in a row: `first`, doubled each time, at most `cap`. A part that was
     ready for `healthy` seconds starts from the beginning."""
 
-    first: float = 1.0
+    first: float = 0.2
     cap: float = 30.0
     healthy: float = 60.0
 
