@@ -6,8 +6,8 @@ Start: from the command `thalweg up` until /health says that all is well, first 
 the compiled kernel are there), then over the same one again. Memory: resident, a minute of light load later.
 
 Recovery: a point a partition every tenth of a second, over REST; a worker is killed with SIGKILL, its supervisor starts
-it again after a fifth of a second, and in each partition the first answer to a point sent after the kill is waited for. The
-slowest partition counts: it was the dead worker's, for membership is static.
+it again after a fifth of a second, and in each partition the first answer to a point sent after the kill is waited for.
+The slowest partition counts: it was the dead worker's, for membership is static.
 """
 
 from __future__ import annotations
