@@ -89,8 +89,9 @@ class RunConsumer(Consumer):
         stand still for ever."""
         while not self.should_stop:
             await self.sleep(WATCH_SECONDS)
-            consumer = self._thread._consumer  # noqa: SLF001
-            membership = None if consumer is None else consumer._coordinator._coordination_task  # noqa: SLF001
+            client = self._thread._consumer  # noqa: SLF001
+            coordinator = None if client is None else client._coordinator  # noqa: SLF001
+            membership = None if coordinator is None else coordinator._coordination_task  # noqa: SLF001
             if membership is not None and membership.done() and not membership.cancelled() and not self.should_stop:
                 self._reading.die(f"its membership in the group has ended: {membership.exception()}")
 
