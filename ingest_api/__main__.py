@@ -22,7 +22,7 @@ from ingest_api.assembly import DoorSettings, assemble
 from ingest_api.live.draining import DrainingServer
 from ingest_api.protocol import BoundedHttp, OpenWebSocket
 from ingest_api.settings import ApiSettings
-from pipeline import lifeline
+from pipeline import heap, lifeline
 from pipeline.errors import Failure, Misconfigured
 
 SHUTDOWN_SECONDS = 6
@@ -115,6 +115,7 @@ def main() -> int:
 async def _serve(settings: DoorSettings) -> None:
     door = assemble(settings)
     app = create_app(settings.api, door.wiring)
+    heap.settle()
     await server_for(app, settings.api, door.drain, settings.live.max_message_bytes).serve()
 
 

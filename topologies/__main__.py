@@ -9,7 +9,7 @@ import sys
 
 import faust
 
-from pipeline import lifeline
+from pipeline import heap, lifeline
 from pipeline.errors import Failure, LogUnavailable, Misconfigured
 from pipeline.kafka.provision import existing
 from topologies.app import create_app, until_ready
@@ -40,6 +40,7 @@ def main() -> None:
 
     async def announce() -> None:
         await until_ready(app)
+        heap.settle()
         _say(f"READY {settings.name} kafka://{settings.kafka.bootstrap}")
 
     app.task(announce)

@@ -92,7 +92,7 @@ _MEMBERS: dict[type[Any], tuple[str, ...]] = {
     TableManager: ("_changelog_queue",),
     Recovery: ("active_offsets",),
 }
-"""Set in `__init__`, and read or changed by RunConsumer."""
+"""Set in `__init__`, and read or changed by our consumer."""
 
 
 def _versions() -> list[tuple[str, str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from faust.tables.manager import TableManager
-from mode.utils.queues import ThrowableQueue
 
 NEVER_FULL = 10_000_000
 
@@ -13,10 +12,10 @@ NEVER_FULL = 10_000_000
 class Tables(TableManager):
     """`changelog_queue` has room for whatever comes: an event that waited for some, over a rebalance, would come before
     those that are read again, and these would pass for old. The consumer sees to it that little waits in it
-    (`runs.MOST_WAITING`)."""
+    (`fetching.MOST_WAITING`)."""
 
     @property
-    def changelog_queue(self) -> ThrowableQueue[Any]:
+    def changelog_queue(self) -> Any:
         if self._changelog_queue is None:
             self._changelog_queue = self.app.FlowControlQueue(NEVER_FULL, clear_on_resume=True)
         return self._changelog_queue

@@ -329,7 +329,7 @@ async def test_changes_of_an_assignment_that_ends_meanwhile_are_asked_for_again(
 
 
 async def test_a_recovery_that_stands_still_asks_again(consumer: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topologies.runs.RECOVERY_SECONDS", 0.01)
+    monkeypatch.setattr("topologies.fetching.RECOVERY_SECONDS", 0.01)
     recovery = consumer.app.tables.recovery  # type: ignore[attr-defined]
     recovery.active_highwaters[CHANGELOG], recovery.active_offsets[CHANGELOG] = 1, -1
     recovery.in_recovery = True

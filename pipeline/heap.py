@@ -1,0 +1,20 @@
+"""Python's collector of cycles in a process that runs for weeks.
+
+What a start makes (modules, routes, compiled schemas) stays to the end, and is most of what there is: each full
+collection walks all of it, with everything standing still meanwhile. So it is taken out of the collector's sight, and
+the collector looks less often at what is young.
+"""
+
+from __future__ import annotations
+
+import gc
+
+YOUNG = 10_000
+"""Objects made, less those gone, before the young are looked through; Python's own is 700 (or 2,000)."""
+
+
+def settle() -> None:
+    """Called once, when the process is ready."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
