@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-APART = ("__init__", "__main__", "sheet")
+APART = ("__init__", "__main__", "callers", "sheet", "stack")
 
 
 def main() -> None:

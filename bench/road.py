@@ -11,20 +11,20 @@ slow answer delays no other (no coordinated omission). Throughput: eight request
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import httpx
 import numpy as np
 import websockets
 
+from bench.callers import Callers, spread
 from bench.sheet import Row, finish, parser
 from bench.stack import Stack, running
 
-SIZES = (1, 100, 10_000)
+COUNTS = {1: 80, 100: 40, 10_000: 8}
+"""Requests a round, by points a request."""
 RATE = 50
 AT_ONCE = 8
 DIMENSION = 3
@@ -33,71 +33,55 @@ GOAL_POINTS, GOAL_P50, GOAL_P99 = 100_000, 10, 40
 
 def main() -> None:
     arguments = parser(__doc__ or "").parse_args()
+    seconds = 4 if arguments.quick else 20
     with running() as stack:
-        rows = asyncio.run(measured(stack, arguments))
+        with Callers(stack.url, stack.headers) as callers:
+            rows = rest(callers, seconds, 1 if arguments.quick else 8)
+        rows += latency("WebSocket, single points, one after the other", asyncio.run(socket(stack, 20 * seconds)))
     finish("The whole road", rows, arguments)
 
 
-async def measured(stack: Stack, arguments: argparse.Namespace) -> list[Row]:
-    seconds = 4 if arguments.quick else 20
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=2)
-    async with httpx.AsyncClient(base_url=stack.url, timeout=60, headers=stack.headers, limits=limits) as client:
-        await paced(client, 2)
-        rows = latency("REST, single points, 50 requests/s", await paced(client, seconds))
-        for size in SIZES:
-            count = {1: 80, 100: 40, 10_000: 8}[size] * (1 if arguments.quick else 8)
-            rows += await throughput(client, size, count)
-        rows += latency("WebSocket, single points, one after the other", await socket(stack, 20 * seconds))
+def rest(callers: Callers, seconds: int, rounds: int) -> list[Row]:
+    single = caller(callers, 1)
+    callers.paced(single, 2 * RATE, RATE)
+    rows = latency("REST, single points, 50 requests/s", callers.paced(single, seconds * RATE, RATE))
+    for size, count in COUNTS.items():
+        rows += throughput(callers, size, count * rounds)
     return rows
 
 
 def latency(what: str, waits: Sequence[float]) -> list[Row]:
-    p50, p99 = (float(value) for value in np.percentile(waits, [50, 99]))
+    p50, p99 = spread(waits)
     return [
         Row(f"{what}: p50", p50, "ms", goal=f"{GOAL_P50} ms", reached=p50 <= GOAL_P50),
         Row(f"{what}: p99", p99, "ms", goal=f"{GOAL_P99} ms", reached=p99 <= GOAL_P99),
     ]
 
 
-async def paced(client: httpx.AsyncClient, seconds: float) -> list[float]:
-    """Milliseconds from when each request was due to its answer."""
-    bodies = _bodies(1)
+def throughput(callers: Callers, size: int, count: int) -> list[Row]:
     begun = time.perf_counter()
-
-    async def one(number: int) -> float:
-        due = begun + number / RATE
-        await asyncio.sleep(due - time.perf_counter())
-        await post(client, bodies[number % len(bodies)])
-        return (time.perf_counter() - due) * 1000
-
-    return await asyncio.gather(*(one(number) for number in range(int(seconds * RATE))))
-
-
-async def throughput(client: httpx.AsyncClient, size: int, count: int) -> list[Row]:
-    bodies, waits = _bodies(size), []
-
-    async def several() -> None:
-        for number in range(count // AT_ONCE):
-            sent = time.perf_counter()
-            await post(client, bodies[number % len(bodies)])
-            waits.append((time.perf_counter() - sent) * 1000)
-
-    begun = time.perf_counter()
-    await asyncio.gather(*(several() for _ in range(AT_ONCE)))
+    waits = callers.at_once(caller(callers, size), count, AT_ONCE)
     rate = len(waits) * size / (time.perf_counter() - begun)
-    p50, p99 = np.percentile(waits, [50, 99])
+    p50, p99 = spread(waits)
     what = f"REST, {size:,} points a request, {AT_ONCE} at a time"
-    goal, reached = (f"{GOAL_POINTS:,}/s", rate >= GOAL_POINTS) if size == max(SIZES) else (None, None)
+    goal, reached = (f"{GOAL_POINTS:,}/s", rate >= GOAL_POINTS) if size == max(COUNTS) else (None, None)
     return [
         Row(what, rate, "points/s", goal=goal, reached=reached),
-        Row(f"{what}: p50", float(p50), "ms"),
-        Row(f"{what}: p99", float(p99), "ms"),
+        Row(f"{what}: p50", p50, "ms"),
+        Row(f"{what}: p99", p99, "ms"),
     ]
 
 
-async def post(client: httpx.AsyncClient, body: str) -> None:
-    answer = await client.post("/api/v1/process_points", content=body)
-    answer.raise_for_status()
+def caller(callers: Callers, size: int) -> Callable[[int], None]:
+    """Posts the body of a number."""
+    rng = np.random.default_rng(size)
+    points = [rng.normal(size=(size, DIMENSION)).tolist() for _ in range(8)]
+    bodies = [json.dumps({"points": each, "stream": f"bench-{size}"}) for each in points]
+
+    def post(number: int) -> None:
+        callers.post("/api/v1/process_points", bodies[number % len(bodies)])
+
+    return post
 
 
 async def socket(stack: Stack, count: int) -> list[float]:
@@ -113,12 +97,6 @@ async def socket(stack: Stack, count: int) -> list[float]:
                 pass
             waits.append((time.perf_counter() - sent) * 1000)
     return waits
-
-
-def _bodies(size: int) -> list[str]:
-    rng = np.random.default_rng(size)
-    points = [rng.normal(size=(size, DIMENSION)).tolist() for _ in range(8)]
-    return [json.dumps({"points": each, "stream": f"bench-{size}"}) for each in points]
 
 
 if __name__ == "__main__":
