@@ -16,16 +16,27 @@ from pipeline.kafka.record import Record
 from pipeline.settings import KafkaSettings
 from tests.pipeline.kafka.topics import Topics
 
+LONG_MS = 45_000
+"""A session that no crowded machine lets pass by."""
+
 
 class Owner:
     """Reads with one member and keeps what it is told."""
 
-    def __init__(self, kafka: KafkaSettings, group: str, topic: str, instance: str | None = None) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, group: str, topic: str, instance: str | None = None, session_ms: int = 6000
+    ) -> None:
         self.held: set[Place] = set()
         self.records: list[Record] = []
         self.revocations = 0
         self.member = Member(
-            kafka, group, [topic], assigned=self._assigned, revoked=self._revoked, instance=instance, session_ms=6000
+            kafka,
+            group,
+            [topic],
+            assigned=self._assigned,
+            revoked=self._revoked,
+            instance=instance,
+            session_ms=session_ms,
         )
 
     def _assigned(self, places: Sequence[Place]) -> None:
@@ -162,12 +173,12 @@ def test_a_second_member_takes_some_partitions_and_only_those_are_revoked(
 def test_a_static_member_that_comes_back_is_not_missed(
     kafka: KafkaSettings, topics: Topics, topic: str, group: str
 ) -> None:
-    stays, leaves = Owner(kafka, group, topic, "one"), Owner(kafka, group, topic, "two")
+    stays, leaves = Owner(kafka, group, topic, "one", LONG_MS), Owner(kafka, group, topic, "two", LONG_MS)
     with owning(stays):
         with owning(leaves):
             stays.until(lambda: len(stays.held) + len(leaves.held) == 3 and leaves.held, leaves)
             had, kept, before = set(leaves.held), set(stays.held), stays.revocations
-        back = Owner(kafka, group, topic, "two")
+        back = Owner(kafka, group, topic, "two", LONG_MS)
         with owning(back):
             back.until(lambda: back.held, stays)
             assert back.held == had
