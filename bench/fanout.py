@@ -30,6 +30,8 @@ BASE = 30
 """Messages a second of the first step."""
 GOAL = 30_000
 PEER_GOAL = 0.3
+IN_PACE = 0.95
+"""Of the rate: a server that answers its publisher later than that is at its end, however soon it delivers."""
 TRIES = 2
 """Of a step that does not hold: whatever else the machine does may have stood in its way."""
 _SETTLE = 1.0
@@ -123,6 +125,7 @@ def measured(server: Server, listeners: Listeners, rate: float, seconds: float, 
     listeners.begin()
     spent, began = _processor(server), time.perf_counter()
     sent = steady(server, rate, seconds)
+    pace = sent / (time.perf_counter() - began)
     heard = listeners.heard()
     deadline = time.perf_counter() + 2 * LATEST_MS / 1000
     while heard.deliveries < sent * count and time.perf_counter() < deadline:
@@ -136,7 +139,10 @@ def measured(server: Server, listeners: Listeners, rate: float, seconds: float, 
     coalesced = heard.deliveries / max(1, heard.reads)
     if not whole:
         print(f"  incomplete: {_told(heard, sent * count)}", flush=True)
-    return Step(rate, heard.deliveries / took, p50, p99, cost, coalesced, share, whole and p99 <= LATEST_MS)
+    if slow := pace < IN_PACE * rate:
+        print(f"  the server took {pace:.0f} messages/s", flush=True)
+    holds = whole and not slow and p99 <= LATEST_MS
+    return Step(rate, heard.deliveries / took, p50, p99, cost, coalesced, share, holds)
 
 
 def settle(listeners: Listeners) -> None:
