@@ -5,10 +5,8 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 MOST = 64
@@ -62,16 +60,5 @@ class Callers:
             raise RuntimeError(f"{answer.status}: {said[:500]!r}")
         return said
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._pool.shutdown()
-
-
-def spread(waits: Sequence[float]) -> tuple[float, float]:
-    """(p50, p99)"""
-    ordered = sorted(waits)
-    return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]

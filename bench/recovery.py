@@ -70,8 +70,7 @@ def told(recoveries: Sequence[float]) -> list[Row]:
 
 def weights(folder: Path) -> list[Row]:
     """Resident memory by part."""
-    run = runstate.read(folder)
-    held = {part.name: memory(part.pid) or 0 for part in run.parts} if run else {}
+    held = {name: memory(pid) or 0 for name, pid in pids(folder).items()}
     rows = [Row(f"memory of {name}", size / 2**20, "MiB") for name, size in held.items() if size]
     return [*rows, Row("memory of all parts", sum(held.values()) / 2**20, "MiB")]
 
@@ -95,12 +94,16 @@ async def recovered(stack: Stack, folder: Path, seconds: float) -> list[float]:
 
 
 def worker_pid(folder: Path, ordinal: int) -> int:
-    run = runstate.read(folder)
-    pids = {part.name: part.pid for part in run.parts} if run else {}
-    pid = pids.get(f"worker-{ordinal}")
+    pid = pids(folder).get(f"worker-{ordinal}")
     if pid is None:
         raise SystemExit(f"worker-{ordinal} does not run")
     return pid
+
+
+def pids(folder: Path) -> dict[str, int | None]:
+    """Of all parts."""
+    run = runstate.read(folder)
+    return {part.name: part.pid for part in run.parts} if run else {}
 
 
 async def streams_by_partition(http: httpx.AsyncClient) -> dict[int, str]:

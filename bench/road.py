@@ -15,11 +15,12 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import numpy as np
 import websockets
 
-from bench.callers import Callers, spread
+from bench.callers import Callers
 from bench.sheet import Row, finish, parser
 from bench.stack import Stack, running
 
@@ -35,7 +36,7 @@ def main() -> None:
     arguments = parser(__doc__ or "").parse_args()
     seconds = 4 if arguments.quick else 20
     with running() as stack:
-        with Callers(stack.url, stack.headers) as callers:
+        with closing(Callers(stack.url, stack.headers)) as callers:
             rows = rest(callers, seconds, 1 if arguments.quick else 8)
         rows += latency("WebSocket, single points, one after the other", asyncio.run(socket(stack, 20 * seconds)))
     finish("The whole road", rows, arguments)
@@ -51,7 +52,7 @@ def rest(callers: Callers, seconds: int, rounds: int) -> list[Row]:
 
 
 def latency(what: str, waits: Sequence[float]) -> list[Row]:
-    p50, p99 = spread(waits)
+    p50, p99 = np.percentile(waits, [50, 99]).tolist()
     return [
         Row(f"{what}: p50", p50, "ms", goal=f"{GOAL_P50} ms", reached=p50 <= GOAL_P50),
         Row(f"{what}: p99", p99, "ms", goal=f"{GOAL_P99} ms", reached=p99 <= GOAL_P99),
@@ -62,7 +63,7 @@ def throughput(callers: Callers, size: int, count: int) -> list[Row]:
     begun = time.perf_counter()
     waits = callers.at_once(caller(callers, size), count, AT_ONCE)
     rate = len(waits) * size / (time.perf_counter() - begun)
-    p50, p99 = spread(waits)
+    p50, p99 = np.percentile(waits, [50, 99]).tolist()
     what = f"REST, {size:,} points a request, {AT_ONCE} at a time"
     goal, reached = (f"{GOAL_POINTS:,}/s", rate >= GOAL_POINTS) if size == max(COUNTS) else (None, None)
     return [

@@ -14,6 +14,7 @@ from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, TransportT
 
 from topologies.custody import Custody
+from topologies.tables import Tables
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +34,17 @@ class Fetching(Consumer):
         super().__init__(transport, *args, **kwargs)
         self._custody = Custody()
 
+    @property
+    def _tables(self) -> Tables:
+        return cast(Tables, self.app.tables)
+
     @faust.Service.task
     async def _watch_recovery(self) -> None:
         """For the losses we do not know of: a recovery that waits for records of a changelog asks for them again."""
         last: dict[TP, int] = {}
         while not self.should_stop:
             await self.sleep(RECOVERY_SECONDS)
-            recovery = cast(Any, self.app.tables).recovery
+            recovery = self._tables.recovery
             reached = dict(recovery.active_offsets)
             waits = {tp for tp, count in recovery.active_remaining().items() if count > 0}
             if recovery.in_recovery and self.flow_active and waits and reached == last:
@@ -62,7 +67,7 @@ class Fetching(Consumer):
         return tp in self._get_active_partitions() or tp in self._buffered_partitions
 
     async def _until_taken_in(self) -> None:
-        queue = cast(Any, self.app.tables).changelog_queue
+        queue = self._tables.changelog_queue
         while queue.qsize() > MOST_WAITING and self.flow_active and not self.should_stop:  # noqa: ASYNC110
             await asyncio.sleep(HOLD_SECONDS)  # nor has a queue one that tells of its size
 
@@ -107,8 +112,7 @@ class Fetching(Consumer):
     def _next_of(self, tp: TP) -> int | None:
         """The offset behind what was handed on; None where a seek is to come anyway. For changelogs, that is behind
         what recovery has."""
-        recovered: int = cast(Any, self.app.tables).recovery.active_offsets.get(tp, -1)
-        return max(0, recovered + 1)
+        return max(0, self._tables.recovery.active_offsets.get(tp, -1) + 1)
 
     async def _seek_if_assigned(self, tp: TP, offset: int) -> None:
         try:

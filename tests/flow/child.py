@@ -14,6 +14,10 @@ from typing import Self
 
 from pipeline.lifeline import Lifeline
 
+FENCED = "Static consumer fenced by other consumer"
+"""Said by an archive that Kafka takes for another of its name, since one of them stood still for a session: it ends,
+and is to be started again."""
+
 
 class Child:
     """`python -m module …`, its output in a file. `start` returns once it has said that it is ready."""

@@ -33,7 +33,7 @@ from pipeline.warehouse.retention import Retention
 from pipeline.warehouse.tables import bring_up_to_date
 from schemas.event import Event
 from schemas.topic import Topic
-from tests.flow.child import Child
+from tests.flow.child import FENCED, Child
 from tests.pipeline.warehouse.databases import migrated_database, value
 from tests.pipeline.warehouse.records import CODEC, drift, points, update
 from tests.ports import free_ports
@@ -42,7 +42,6 @@ pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
 
 PARTITIONS = 2
 PASSWORD = "archive-test"
-FENCED = b"Static consumer fenced by other consumer"
 QUICK = ArchiveSettings(session_ms=6_000, block_rows=200, linger_ms=100)
 
 
@@ -323,7 +322,7 @@ class Supervised:
         for archive in self.archives:
             if not archive.runs:
                 assert archive.process.wait() == 1, archive.tail()
-                assert FENCED in archive.since_launch().splitlines()[-1], archive.tail()
+                assert FENCED.encode() in archive.since_launch().splitlines()[-1], archive.tail()
                 archive.launch()
         return True
 

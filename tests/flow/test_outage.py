@@ -8,6 +8,7 @@ import pytest
 
 from tests.flow.campaign.plan import Blow, Event, Kind, Plan, Target
 from tests.flow.campaign.run import Campaign
+from tests.flow.child import FENCED
 
 SECONDS = 12.0
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
@@ -26,7 +27,7 @@ async def test_a_broker_that_is_away_is_waited_for(kind: Kind, tmp_path: Path) -
     assert any(trouble.startswith("503 ") for trouble in troubles)
     assert {"answered", "accepted", "durable"} <= found.counts.keys()
     # To the archive's client a broker that has stood still may say that another has its name: then it starts again.
-    ended = [each for each in found.ended if "Static consumer fenced" not in each.last_line]
+    ended = [each for each in found.ended if FENCED not in each.last_line]
     assert ended == [], "each waited for the broker, and went on by itself"
     grown = {name: most - first for name, (first, most) in found.memory.items() if not name.startswith("broker")}
     assert grown.keys() >= {"worker-0", "api-0", "archive-0"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -56,10 +54,5 @@ class Fates:
     def known(self, place: Place) -> bool:
         return place in self.letters or place in self.labels
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._consumer.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -33,14 +34,14 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 def streams(stack: Stack) -> list[str]:
     """Streams that have a learner and a dimension already."""
     named = [stack.stream() for _ in range(STREAMS)]
-    with Fates(stack.kafka) as fates:
+    with closing(Fates(stack.kafka)) as fates:
         check(stack, fates, [of(good(name), USED) for name in named])
     return named
 
 
 @pytest.fixture
 def fates(stack: Stack) -> Iterator[Fates]:
-    with Fates(stack.kafka) as followed:
+    with closing(Fates(stack.kafka)) as followed:
         yield followed
 
 
