@@ -11,10 +11,11 @@ from enum import StrEnum
 from starlette.requests import HTTPConnection
 
 from ingest_api.limits import address_key
-from ingest_api.principal import PERMISSIONS, Principal
+from ingest_api.principal import Principal
 from ingest_api.problems import Problem, Unauthenticated
 from ingest_api.settings import loopback
 from ingest_api.wiring import wiring_of
+from schemas.accounts.permissions import PERMISSIONS
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from schemas.accounts import topics as accounts
 from schemas.clustering import topics as clustering
 from schemas.exchange import REPLAYED, REPLIES, dead_letters
 from schemas.topic import Topic
 
-_STREETS: tuple[Topic, ...] = (*clustering.TOPICS,)
+_STREETS: tuple[Topic, ...] = (*clustering.TOPICS, *accounts.TOPICS)
 
 TOPICS: tuple[Topic, ...] = (
     *_STREETS,

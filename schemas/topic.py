@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from schemas.entity import Entity
 from schemas.event import Event
 
 
@@ -15,6 +16,7 @@ class Writer(StrEnum):
     ANYONE = "anyone"  # producers of events, over the ingest API or straight to Kafka
     WORKERS = "workers"  # the stream processors alone
     DOOR = "door"  # the ingest API alone
+    COURIER = "courier"  # what sends mail and webhooks, and the door
     OPERATORS = "operators"  # people, through `thalweg`
 
 
@@ -64,3 +66,8 @@ class Topic:
                 "min.cleanable.dirty.ratio": "0.2",
             }
         return common | {"cleanup.policy": "delete", "retention.ms": milliseconds}
+
+
+def entities(name: str, record: type[Entity]) -> Topic:
+    """The topic that holds every entity of a kind, each as it is now. One partition: a single writer decides."""
+    return Topic(name, record, "id", Writer.WORKERS, timedelta(hours=1), compacted=True, partitions=1)

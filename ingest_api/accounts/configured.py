@@ -8,10 +8,11 @@ import secrets
 from ingest_api.accounts.keys import Keyring
 from ingest_api.accounts.passwords import Passwords
 from ingest_api.accounts.tokens import Tokens
-from ingest_api.principal import SCOPES, Principal, Token, permissions_of, scopes_of
+from ingest_api.principal import Principal, Token
 from ingest_api.problems import Unauthenticated
 from ingest_api.settings import DEVELOPMENT_PASSWORD, ApiSettings
 from pipeline.clock import Clock
+from schemas.accounts.permissions import SCOPES, permissions_of, scopes_of
 
 ADMIN = Principal("user:admin", "admin", permissions_of(SCOPES))
 _LOG = logging.getLogger("thalweg.api")

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from ingest_api.auth import authenticated, is_local, public
 from ingest_api.bodies import read_form, takes
 from ingest_api.json import Json
-from ingest_api.principal import Principal, scopes_of
+from ingest_api.principal import Principal
 from ingest_api.wiring import wiring_of
+from schemas.accounts.permissions import scopes_of
 
 router = APIRouter(tags=["accounts"])
 

@@ -68,7 +68,10 @@ def only(parts: Sequence[Part], names: Iterable[str]) -> list[Part]:
 
 def environment(settings: StackSettings, secrets: Secrets, environ: Environment) -> dict[str, str]:
     """The environment of every part. A secret that the operator has set stays; an external warehouse gets none."""
-    made = {"THALWEG_JWT_SECRETS": f"k1:{secrets.jwt_secret}"}
+    made = {
+        "THALWEG_JWT_SECRETS": f"k1:{secrets.jwt_secret}",
+        "THALWEG_ACCOUNT_SECRETS": f"k1:{secrets.account_secret}",
+    }
     if settings.clickhouse_url is None:
         made |= {
             "THALWEG_WAREHOUSE_USER": "thalweg",

@@ -24,6 +24,7 @@ class Secrets:
     warehouse_password: str = field(default_factory=_random, repr=False)
     analyst_password: str = field(default_factory=_random, repr=False)
     jwt_secret: str = field(default_factory=_random, repr=False)
+    account_secret: str = field(default_factory=_random, repr=False)
 
 
 def keep(data_dir: Path) -> Secrets:
@@ -37,17 +38,33 @@ def keep(data_dir: Path) -> Secrets:
     except FileExistsError:
         return _read(path)
     made = Secrets()
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(made), file, indent=2)
+    _write(descriptor, made)
     return made
 
 
 def _read(path: Path) -> Secrets:
     try:
         path.chmod(0o600)
-        return Secrets(**json.loads(path.read_text(encoding="utf-8")))
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        found = Secrets(**kept)
+        if kept.keys() < asdict(found).keys():
+            _replace(path, found)  # an older version's, which had fewer
+        return found
     except (OSError, ValueError, TypeError) as error:
         raise Misconfigured(
             f"{path} cannot be used ({type(error).__name__}): restore it, or remove it together with the warehouse "
             "directory beside it, whose users have the passwords it held"
         ) from error
+
+
+def _write(descriptor: int, secrets: Secrets) -> None:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(secrets), file, indent=2)
+
+
+def _replace(path: Path, secrets: Secrets) -> None:
+    """At a stroke: a crash leaves the old file or the new one."""
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    _write(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), secrets)
+    beside.replace(path)

@@ -97,7 +97,7 @@ def _wanted(settings: KafkaSettings, topics: Iterable[Topic]) -> Iterable[NewTop
         partitions = topic.partitions or settings.partitions
         yield NewTopic(topic.name, partitions, settings.replication, config=topic.settings)
         if topic.stateful:
-            yield NewTopic(changelog(topic), settings.partitions, settings.replication, config=CHANGELOG_SETTINGS)
+            yield NewTopic(changelog(topic), partitions, settings.replication, config=CHANGELOG_SETTINGS)
 
 
 def _created(name: str, future: Future[None]) -> None:

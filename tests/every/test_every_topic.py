@@ -10,6 +10,7 @@ import pytest
 from ingest_api.live.clustering import WATCHES
 from pipeline.warehouse.archive.archive import TARGETS
 from schemas.catalogue import ARCHIVED, TOPICS, WATCHED, changelog, state_of, topic_named
+from schemas.entity import Entity
 from schemas.event import Event
 from schemas.registry import Schema, canonical, checked_in
 from schemas.topic import Topic, Writer
@@ -48,7 +49,6 @@ def test_whoever_may_write_anything_is_listened_to_with_dead_letters(topic: Topi
 @pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic.stateful], ids=lambda topic: topic.name)
 def test_a_stateful_input_is_never_compacted_and_names_its_changelog(topic: Topic) -> None:
     assert not topic.compacted
-    assert topic.partitions == 0
     assert changelog(topic).endswith(f"-{state_of(topic)}-changelog")
 
 
@@ -56,6 +56,18 @@ def test_a_stateful_input_is_never_compacted_and_names_its_changelog(topic: Topi
 def test_a_record_has_the_fields_of_its_schema(record: type[Event]) -> None:
     schema = REGISTRY.named(record.SCHEMA)
     assert {field.name for field in fields(record)} == {field["name"] for field in schema.definition["fields"]}
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_an_entity_names_its_kind_and_shows_no_secret(record: type[Event]) -> None:
+    if not issubclass(record, Entity):
+        return
+    assert re.fullmatch(r"[a-z]+", record.KIND)
+    hidden = {field.name for field in fields(record) if not field.repr}
+    for sample in SAMPLES:
+        if isinstance(sample, record):
+            assert not hidden & sample.shown().keys()
+            assert {"id", "version"} <= sample.shown().keys()
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.house.house import ROOT, imported, modules
 
-STREETS = ("clustering",)
+STREETS = ("clustering", "accounts")
 
 OWN = {
     "clustering": (
@@ -15,7 +15,8 @@ OWN = {
         "topologies/clustering.py",
         "ingest_api/clustering/",
         "ingest_api/live/clustering.py",
-    )
+    ),
+    "accounts": ("schemas/accounts/", "pipeline/accounts/", "ingest_api/accounts/"),
 }
 """What goes with the street."""
 
@@ -31,7 +32,12 @@ ALSO = {
         "pipeline/warehouse/retention.py": "which tables keep how long",
         "ingest_api/vitality.py": "the figures of workers, which the street's records carry",
         "pipeline/cli/": "`thalweg produce points` and `thalweg demo` speak of points",
-    }
+    },
+    "accounts": {
+        "ingest_api/wiring.py": "every street's callers are accounts",
+        "ingest_api/auth.py": "the one vocabulary of permissions",
+        "ingest_api/settings.py": "keys that an operator gives by the environment",
+    },
 }
 """Where it is named besides, and why."""
 

@@ -12,9 +12,10 @@ from starlette.requests import HTTPConnection
 from ingest_api.app import create_app
 from ingest_api.auth import Entry, Guard, authenticate, is_local, may
 from ingest_api.json import Json
-from ingest_api.principal import PERMISSIONS, SCOPES, Principal, permissions_of, scopes_of
+from ingest_api.principal import Principal
 from ingest_api.problems import Forbidden, Unauthenticated
 from ingest_api.wiring import wire
+from schemas.accounts.permissions import PERMISSIONS, SCOPES, permissions_of, scopes_of
 from tests.doubles.door import client_of, key_for, settings_with
 
 KEY, KEPT = key_for("read")

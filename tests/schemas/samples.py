@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from schemas.accounts.keys import Key
+from schemas.accounts.traces import ActionAudited, MailRequested, Verdict
+from schemas.accounts.users import OneTimeToken, Purpose, Session, SpentTicket, Status, User
+from schemas.accounts.webhooks import Attempt, Delivery, Progress, Webhook
 from schemas.clustering.clusters import Cluster, ClustersUpdated, DriftDetected, WorkerFigures
 from schemas.clustering.points import (
     Action,
@@ -15,6 +19,7 @@ from schemas.clustering.points import (
     PointsClustered,
     PointsObserved,
 )
+from schemas.entity import Commanded, Decided
 from schemas.event import Event
 from schemas.exchange import Refused, Replayed, Replied
 
@@ -38,6 +43,26 @@ SAMPLES: tuple[Event, ...] = (
     Replied("req_1", 0, "points.observed.v1", 1, 2, None, None, b"x"),
     Refused("points.observed.v1", 1, 2, "avro_invalid", "why", None, "req_1", NOW, {"h": b"1"}, b"s", b"raw"),
     Replayed("points.observed.v1", 1, 2, NOW, [3, 4], 1, 9),
+    Commanded("user", "u1", "rename", "{}", 3, "user:u1", "127.0.0.1", NOW),
+    Decided("user", "u1", None, "taken", "another has it"),
+    User(
+        *("u1", 1, 2, NOW, NOW, 2, "ada"),
+        email="ada@example.com",
+        notification_preferences={"drift": True},
+        roles=["viewer"],
+        status=Status.BANNED,
+        password="$argon2id$",
+        tokens=[OneTimeToken(Purpose.RESET_PASSWORD, "d", NOW)],
+        sessions=[Session("s1", "d", ["c"], "a", NOW, NOW, NOW, None, "curl")],
+        tickets=[SpentTicket("t1", NOW)],
+    ),
+    Key("k1", 1, 2, NOW, NOW, "u1", "sensor", "ncs_0123", "d", ["clustering:write"], NOW, None),
+    Webhook("w1", 1, 2, NOW, NOW, "u1", "https://example.com/", ["drift.detected"], "sealed"),
+    Delivery("d1", "w1", "drift.detected", None, NOW, Progress.PENDING, NOW, [Attempt(NOW, 1.5, None, "away")], b"{}"),
+    MailRequested("u1", "ada@example.com", "verify_email", NOW, NOW, "sealed"),
+    ActionAudited(
+        *(NOW, "user:u1", "user.rename", "u1", Verdict.REFUSED, None, "taken", None, "req_1", 1, 0, 9), {"field": "x"}
+    ),
 )
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

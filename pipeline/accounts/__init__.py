@@ -1,0 +1,1 @@
+"""What is done to accounts: sealing, and the deciders of users, keys and webhooks."""

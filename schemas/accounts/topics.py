@@ -1,0 +1,34 @@
+"""The topics of the accounts street."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from schemas.accounts.keys import Key
+from schemas.accounts.traces import ActionAudited, MailRequested
+from schemas.accounts.users import User
+from schemas.accounts.webhooks import Delivery, Webhook
+from schemas.entity import Commanded
+from schemas.topic import Topic, Writer, entities
+
+COMMANDED = Topic(
+    "accounts.commanded.v1",
+    Commanded,
+    "the entity's id",
+    Writer.DOOR,
+    timedelta(days=28),
+    partitions=1,
+    dead_letters=True,
+    stateful=True,
+)
+USERS = entities("accounts.user.v1", User)
+KEYS = entities("accounts.key.v1", Key)
+WEBHOOKS = entities("accounts.webhook.v1", Webhook)
+
+DELIVERIES = Topic(
+    "accounts.delivery.v1", Delivery, "id", Writer.COURIER, timedelta(hours=1), compacted=True, partitions=1
+)
+MAIL = Topic("mail.requested.v1", MailRequested, "user", Writer.DOOR, timedelta(days=7), partitions=1)
+AUDITED = Topic("actions.audited.v1", ActionAudited, "actor", Writer.WORKERS, timedelta(days=30), archived=True)
+
+TOPICS = (COMMANDED, USERS, KEYS, WEBHOOKS, DELIVERIES, MAIL, AUDITED)
