@@ -81,12 +81,27 @@ class Reader:
 
     async def ping(self) -> None:
         """Returns when the warehouse answers a query."""
-        await self._rows("SELECT 1", {})
+        await self.rows("SELECT 1", {})
 
     async def request_rows(self, request_id: str) -> StoredRequest:
         """What has been stored of a request of the API, by batch; the first 10,000 batches."""
-        found = await self._rows(_REQUEST, {"request_id": request_id, "limit": _LIMIT})
+        found = await self.rows(_REQUEST, {"request_id": request_id, "limit": _LIMIT})
         return StoredRequest(request_id, [_batch(*row) for row in found])
+
+    async def rows(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """The result's rows. Parameters are bound on the server: `{name:Type}` in the SQL."""
+        # Limits first, readonly with them: from 1 on a server takes no further settings.
+        settings = {"max_execution_time": int(self._timeout) or 1, "readonly": 1}
+        try:
+            async with asyncio.timeout(self._timeout):
+                with translated(self._where):
+                    client = await self._connected()
+                    result = await client.query(sql, parameters=dict(parameters), settings=settings)
+                    rows: Sequence[Sequence[Any]] = result.result_rows
+                    return rows
+        except TimeoutError as error:
+            message = f"the warehouse at {self._where} gave no answer within {self._timeout:g} s"
+            raise WarehouseUnavailable(message) from error
 
     async def close(self) -> None:
         if self._client is not None:
@@ -100,20 +115,6 @@ class Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    async def _rows(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        # Limits first, readonly with them: from 1 on a server takes no further settings.
-        settings = {"max_execution_time": int(self._timeout) or 1, "readonly": 1}
-        try:
-            async with asyncio.timeout(self._timeout):
-                with translated(self._where):
-                    client = await self._connected()
-                    result = await client.query(sql, parameters=dict(parameters), settings=settings)
-                    rows: Sequence[Sequence[Any]] = result.result_rows
-                    return rows
-        except TimeoutError as error:
-            message = f"the warehouse at {self._where} gave no answer within {self._timeout:g} s"
-            raise WarehouseUnavailable(message) from error
 
     async def _connected(self) -> AsyncClient:
         async with self._connecting:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline.errors import Misconfigured
 from pipeline.settings import Environment, between, setting
 from pipeline.warehouse.connection import Connection
+from schemas.accounts.topics import AUDITED
 from schemas.clustering import topics
 
 log = logging.getLogger(__name__)
@@ -17,17 +18,19 @@ log = logging.getLogger(__name__)
 class Retention:
     """Days that rows are kept. Expiry counts from the log's time of a row, not from what its producer says.
 
-    Raises Misconfigured where points would be kept no longer than their topic keeps the records they came from: the
+    Raises Misconfigured where rows would be kept no longer than their topic keeps the records they came from: the
     archive finds its place by the rows it has stored, and would store the expired ones a second time.
     """
 
     points_days: int = 90
     rollup_days: int = 400
+    audit_days: int = 400
 
     def __post_init__(self) -> None:
         for name, days, topic in (
             ("THALWEG_POINTS_DAYS", self.points_days, topics.CLUSTERED),
             ("THALWEG_ROLLUP_DAYS", self.rollup_days, topics.DRIFT),
+            ("THALWEG_AUDIT_DAYS", self.audit_days, AUDITED),
         ):
             if days <= topic.retention.days:
                 raise Misconfigured(
@@ -39,6 +42,7 @@ class Retention:
         return cls(
             points_days=setting(environ, "THALWEG_POINTS_DAYS", cls.points_days, between(1, 36_500)),
             rollup_days=setting(environ, "THALWEG_ROLLUP_DAYS", cls.rollup_days, between(1, 36_500)),
+            audit_days=setting(environ, "THALWEG_AUDIT_DAYS", cls.audit_days, between(1, 36_500)),
         )
 
     def apply(self, connection: Connection) -> None:
@@ -49,6 +53,7 @@ class Retention:
             "cluster_minutes": ("stored_on", self.rollup_days),
             "stream_history": ("_block_at", self.rollup_days),
             "drifts": ("_block_at", self.rollup_days),
+            "audit": ("_block_at", self.audit_days),
             "refused_records": ("toDateTime(refused_at)", self.rollup_days),
         }
         found = connection.rows("SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()")

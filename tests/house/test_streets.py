@@ -34,6 +34,8 @@ ALSO = {
         "pipeline/cli/": "`thalweg produce points` and `thalweg demo` speak of points",
     },
     "accounts": {
+        "pipeline/warehouse/archive/audit.py": "its rows",
+        "pipeline/warehouse/retention.py": "which tables keep how long",
         "ingest_api/wiring.py": "every street's callers are accounts",
         "ingest_api/auth.py": "the one vocabulary of permissions",
         "ingest_api/settings.py": "keys that an operator gives by the environment",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from pipeline.embedded.warehouse.names import READABLE_SYSTEM_TABLES
+from pipeline.embedded.warehouse.names import READABLE_SYSTEM_TABLES, WITHHELD_TABLES
 from pipeline.embedded.warehouse.settings import MIB, Limits
 
 OWNER_ROLE = "owner"
@@ -79,5 +79,6 @@ def write_configuration(directory: Path, database: str, limits: Limits) -> Path:
 def _grants(database: str) -> str:
     readable = [f"GRANT SELECT ON system.{table}" for table in sorted(READABLE_SYSTEM_TABLES)]
     own = [f"GRANT SHOW, SELECT, dictGet ON {database}.*", "GRANT SELECT ON information_schema.*"]
-    lines = [*own, *readable, f"GRANT {OWNER_ROLE}"]
+    withheld = [f"REVOKE SHOW, SELECT, dictGet ON {database}.{table}" for table in sorted(WITHHELD_TABLES)]
+    lines = [*own, *withheld, *readable, f"GRANT {OWNER_ROLE}"]
     return "\n".join(f"        <query>{escape(line)}</query>" for line in lines)

@@ -53,6 +53,9 @@ READABLE_SYSTEM_TABLES = words(
     """
 )
 
+WITHHELD_TABLES = words("audit")
+"""Tables of the database that an analyst does not read."""
+
 ANALYST_TABLE_FUNCTIONS = words(
     """
     format generaterandom generateseries generate_series null numbers numbers_mt primes sqlstandardvalues values view

@@ -21,6 +21,7 @@ from pipeline.kafka.member import Member, Place
 from pipeline.kafka.record import Record
 from pipeline.settings import KafkaSettings
 from pipeline.warehouse.archive.assembler import Target, Targets
+from pipeline.warehouse.archive.audit import AUDIT
 from pipeline.warehouse.archive.drifts import DRIFTS
 from pipeline.warehouse.archive.lane import Lane
 from pipeline.warehouse.archive.patience import Patience
@@ -32,7 +33,7 @@ from schemas.codec import Codec
 
 log = logging.getLogger(__name__)
 
-TARGETS: Targets = (POINTS, STREAMS, DRIFTS)
+TARGETS: Targets = (POINTS, STREAMS, DRIFTS, AUDIT)
 RUN = 200
 FLUSH_S = 1.5
 REVOKE_S = 5.0

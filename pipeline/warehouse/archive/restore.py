@@ -36,6 +36,13 @@ WHERE _topic = {topic:String} AND _partition = {partition:UInt32}
 ORDER BY number DESC
 LIMIT {depth:UInt32} BY source_partition
 """
+_COMMANDS = """
+SELECT splitByChar('.', action)[1] AS entity, source_partition, source_offset
+FROM audit
+WHERE _topic = {topic:String} AND _partition = {partition:UInt32} AND source_offset IS NOT NULL
+ORDER BY source_offset DESC
+LIMIT {depth:UInt32} BY entity, source_partition
+"""
 _STREAMS = """
 SELECT stream, argMax(source_offset, _offset), argMax(deleted, _offset)
 FROM stream_history
@@ -67,13 +74,24 @@ def seen_drifts(connection: Connection, topic: str, partition: int, ordinals: in
     numbers: dict[int, list[int]] = {}
     for source, number in connection.rows(_DRIFTS, parameters):
         numbers.setdefault(source, []).append(number)
-    return {
-        source: Seen(((number, number) for number in sorted(found)), floor=min(found) if len(found) == depth else 0)
-        for source, found in numbers.items()
-    }
+    return {source: _seen(found, depth) for source, found in numbers.items()}
+
+
+def seen_commands(connection: Connection, topic: str, partition: int, depth: int) -> dict[tuple[str, int], Seen]:
+    """By entity and source partition: the last `depth` commands whose audit is stored; older ones count as stored."""
+    offsets: dict[tuple[str, int], list[int]] = {}
+    parameters = {"topic": topic, "partition": partition, "depth": depth}
+    for entity, source, offset in connection.rows(_COMMANDS, parameters):
+        offsets.setdefault((entity, source), []).append(offset)
+    return {place: _seen(found, depth) for place, found in offsets.items()}
 
 
 def last_updates(connection: Connection, topic: str, partition: int) -> dict[str, LastUpdate]:
     """By stream: one entry for each the table has rows of; a worker holds far more of each."""
     found = connection.rows(_STREAMS, {"topic": topic, "partition": partition})
     return {stream: LastUpdate(source_offset, bool(deleted)) for stream, source_offset, deleted in found}
+
+
+def _seen(numbers: list[int], depth: int) -> Seen:
+    runs = ((number, number) for number in sorted(set(numbers)))
+    return Seen(runs, floor=min(numbers) if len(numbers) == depth else 0)

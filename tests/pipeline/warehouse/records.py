@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.kafka.record import Record
+from schemas.accounts.traces import ActionAudited, Verdict
 from schemas.clustering.clusters import Cluster, ClustersUpdated, DriftDetected, WorkerFigures
 from schemas.clustering.points import PointsClustered
 from schemas.codec import Codec
@@ -81,6 +82,26 @@ def drift(source_offset: int, ordinal: int = 0, source_partition: int = 0) -> Dr
     return DriftDetected(
         "stream-0", source_partition, source_offset, ordinal, at, 7, "centre_shift", 3.5, 0.8, [1, 2], advice
     )
+
+
+def action(number: int, **told: Any) -> ActionAudited:
+    """What the door tells of a write, `number` seconds after EPOCH."""
+    fields: dict[str, Any] = {
+        "at": EPOCH + number * MICROSECONDS,
+        "actor": "user:ada",
+        "action": "POST /api/v1/process_points",
+        "target": None,
+        "verdict": Verdict.ACCEPTED,
+        "status": 200,
+        "reason": None,
+        "address": "203.0.113.7",
+        "request_id": f"req_{number}",
+        "count": 1,
+        "source_partition": None,
+        "source_offset": None,
+        "details": {},
+    }
+    return ActionAudited(**fields | told)
 
 
 def logged(

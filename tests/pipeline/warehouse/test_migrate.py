@@ -55,17 +55,20 @@ def test_every_statement_may_run_twice() -> None:
 
 def test_expiry_follows_the_settings(settings: WarehouseSettings) -> None:
     bring_up_to_date(settings, Retention(points_days=30, rollup_days=60))
-    bring_up_to_date(settings, Retention(points_days=31, rollup_days=60))
+    bring_up_to_date(settings, Retention(points_days=31, rollup_days=60, audit_days=61))
     connection = Connection(settings)
     engine = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}"
     assert "TTL _block_at + toIntervalDay(31)" in value(connection, engine, {"name": "points"})
     assert "TTL stored_on + toIntervalDay(60)" in value(connection, engine, {"name": "minutes"})
+    assert "TTL _block_at + toIntervalDay(61)" in value(connection, engine, {"name": "audit"})
     connection.close()
 
 
 def test_rows_must_outlive_the_log_they_came_from() -> None:
     with pytest.raises(Misconfigured, match="THALWEG_POINTS_DAYS=7"):
         Retention.from_environment({"THALWEG_POINTS_DAYS": "7"})
+    with pytest.raises(Misconfigured, match="THALWEG_AUDIT_DAYS=30"):
+        Retention.from_environment({"THALWEG_AUDIT_DAYS": "30"})
 
 
 def test_tables_and_views_say_what_they_hold(tables: Connection) -> None:

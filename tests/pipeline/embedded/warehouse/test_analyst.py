@@ -90,6 +90,31 @@ def test_another_database_is_not_read(warehouse: Warehouse) -> None:
     warehouse.ask("DROP DATABASE other")
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM audit",
+        "SELECT count() FROM audit",
+        "SELECT actor FROM `audit`",
+        "SELECT 1 IN audit",
+        "SELECT * FROM merge(currentDatabase(), 'aud.*')",
+        "SELECT * FROM view(SELECT * FROM audit)",
+        "WITH it AS (SELECT * FROM audit) SELECT * FROM it",
+        "SELECT * FROM {of:Identifier}",
+        "DESCRIBE TABLE audit",
+        "SHOW CREATE TABLE audit",
+        "EXPLAIN SELECT * FROM audit",
+    ],
+)
+def test_the_audit_is_not_read(warehouse: Warehouse, sql: str) -> None:
+    warehouse.ask("CREATE TABLE IF NOT EXISTS audit (actor String) ENGINE = MergeTree ORDER BY actor")
+    warehouse.ask("INSERT INTO audit VALUES ('user:ada')")
+    assert warehouse.ask("SELECT any(actor) FROM audit").text == "user:ada\n"
+    answer = _ask(warehouse, sql, param_of="audit")
+    assert answer.code == 497, answer.text
+    assert "audit" not in _ask(warehouse, "SHOW TABLES").text.split()
+
+
 @pytest.mark.parametrize("name", ["readonly", "max_memory_usage", "allow_ddl", "log_queries", "max_result_bytes"])
 def test_what_it_may_not_set_is_refused_or_without_effect(warehouse: Warehouse, name: str) -> None:
     answer = _ask(warehouse, "SELECT getSetting('readonly')", **{name: "0"})

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.warehouse.archive.assembler import Assembler, Target
+from pipeline.warehouse.archive.audit import AUDIT, AuditAssembler
 from pipeline.warehouse.archive.block import NOTHING, Block
 from pipeline.warehouse.archive.drifts import DRIFTS, DriftsAssembler
 from pipeline.warehouse.archive.ledger import Ledger
@@ -21,7 +22,7 @@ from schemas.clustering.points import PointsClustered
 from schemas.codec import Undecodable
 from schemas.exchange import SOURCE_HEADER
 from tests.pipeline.warehouse.databases import value
-from tests.pipeline.warehouse.records import CODEC, drift, logged, points, update
+from tests.pipeline.warehouse.records import CODEC, action, drift, logged, points, update
 
 SHAPES = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 4)), min_size=1, max_size=6)
 
@@ -183,3 +184,52 @@ def test_two_drifts_of_one_batch_are_two_and_a_repetition_is_none(tables: Connec
         (4, 0, [1, 2]),
         (4, 1, [1, 2]),
     ]
+
+
+def test_a_decision_told_again_after_a_crash_is_one_row(tables: Connection) -> None:
+    told_twice = [("user.create", 4), ("user.rename", 5), ("user.create", 4), ("webhook.create", 4), ("user.rename", 5)]
+    assembler = AuditAssembler(CODEC, {})
+    told = [
+        assembler.add(
+            logged(action(n, action=name, source_partition=0, source_offset=source), n, topic=AUDIT.topic.name)
+        )
+        for n, (name, source) in enumerate(told_twice)
+    ]
+    assert told == [True, True, False, True, False]  # a webhook's commands may lie in another topic than a user's
+    stored(tables, AUDIT, assembler)
+    assert tables.rows("SELECT action, source_offset FROM audit ORDER BY ALL") == [
+        ("user.create", 4),
+        ("user.rename", 5),
+        ("webhook.create", 4),
+    ]
+    restored = AUDIT.restore(tables, CODEC, AUDIT.topic.name, 0)
+    again = [("user.rename", 5), ("webhook.create", 4), ("user.create", 6)]
+    for n, (name, source) in enumerate(again, 5):
+        it = action(n, action=name, source_partition=0, source_offset=source)
+        assert restored.add(logged(it, n, topic=AUDIT.topic.name)) == (source == 6)
+
+
+def test_what_the_door_tells_is_a_row_each_time(tables: Connection) -> None:
+    assembler = AuditAssembler(CODEC, {})
+    for n in range(2):
+        it = action(7, count=2, details={"permission": "clustering:write"})
+        assert assembler.add(logged(it, n, topic=AUDIT.topic.name))
+    stored(tables, AUDIT, assembler)
+    assert (
+        tables.rows("SELECT actor, target, status, count, details, source_offset FROM audit")
+        == [("user:ada", None, 200, 2, {"permission": "clustering:write"}, None)] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"source_offset": 3},
+        {"source_partition": 3},
+        {"source_partition": -1, "source_offset": 3},
+        {"source_partition": 0, "source_offset": -3},
+    ],
+)
+def test_an_action_of_half_a_position_is_refused(told: dict[str, Any]) -> None:
+    with pytest.raises(Undecodable, match="position_invalid"):
+        AuditAssembler(CODEC, {}).add(logged(action(0, **told), 0))
