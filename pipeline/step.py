@@ -33,7 +33,7 @@ class Step(Protocol[E, S]):
         """The state as snapshot, or a new one. Raises Broken for bytes that are no snapshot."""
 
     def snapshot(self, state: S) -> bytes:
-        """At most `checkpoint.MAX_SNAPSHOT` bytes, or the state is given up: see `forfeit`."""
+        """At most `MAX_SNAPSHOT` of `topologies.apply` bytes, or the state is given up: see `forfeit`."""
 
     def forfeit(self, state: S, reason: str) -> S:
         """The state to keep in place of one that cannot be kept: it refuses what comes until it is reset."""

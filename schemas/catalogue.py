@@ -20,6 +20,7 @@ WORKERS_GROUP = "thalweg-workers"
 """The consumer group of the stream processors; Faust names changelogs after it."""
 
 ARCHIVED = tuple(topic for topic in TOPICS if topic.archived)
+STATEFUL = tuple(topic for topic in TOPICS if topic.stateful)
 WATCHED = tuple(topic for topic in TOPICS if topic.watched)
 
 

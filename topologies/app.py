@@ -10,7 +10,7 @@ from typing import Any
 import faust
 
 from schemas.catalogue import WORKERS_GROUP
-from topologies import clustering
+from topologies import accounts, clustering
 from topologies.assignor import Assignor
 from topologies.runs import Reading, RunTransport
 from topologies.settings import WorkerSettings
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Street = Callable[[faust.App, Site], None]
 METADATA_MS = 5000
 """Where leaders are is asked so often, so that a worker goes on soon after a broker has come back."""
-STREETS: Sequence[Street] = (clustering.attach,)
+STREETS: Sequence[Street] = (clustering.attach, accounts.attach)
 
 
 def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequence[Street] = STREETS) -> faust.App:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pipeline.outcome import Refuse
@@ -12,15 +14,38 @@ from pipeline.received import Raw, Received
 from pipeline.step import AlikeStep, Step
 from schemas.codec import Codec
 from schemas.event import Event
+from schemas.position import Position
+from schemas.topic import Topic
 from topologies.deliver import Deliver
 from topologies.gather import WORTHWHILE, gather, take_in_alike
 from topologies.intake import Placement, raw_of, take_in
-from topologies.partition import Engine, Live, Partition
+from topologies.partition import Engine, Partition
 from topologies.runs import Run
-from topologies.snapshots import key_of, unpack
+from topologies.snapshots import key_of, pack, unpack
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S")
+log = logging.getLogger(__name__)
+
+MAX_SNAPSHOT = 7 * 1024 * 1024
+"""Bytes of one state; the changelog's records may have 8 MiB."""
+MAX_LIVE = 10_000
+
+
+@dataclass(slots=True)
+class Live(Generic[S]):
+    """A key's state in memory, and the last offset it has applied."""
+
+    state: S
+    applied: int
+
+
+@dataclass(slots=True)
+class States(Generic[S]):
+    """By key: those that are needed, and which of them the changelog does not have as they are."""
+
+    live: dict[str, Live[S]] = field(default_factory=dict)
+    dirty: dict[str, None] = field(default_factory=dict)
 
 
 class Apply(Generic[E, S]):
@@ -34,13 +59,22 @@ class Apply(Generic[E, S]):
         deliver: Deliver,
         codec: Codec,
         placement: Placement,
-        breath: float,
+        breath: float = 0.1,
+        max_live: int = MAX_LIVE,
     ) -> None:
         self._step, self._engine, self._deliver = step, engine, deliver
-        self._codec, self._placement, self._breath = codec, placement, breath
+        self._codec, self._placement, self._breath, self._max_live = codec, placement, breath, max_live
         self._alike = step if isinstance(step, AlikeStep) else None
 
-    async def __call__(self, partition: Partition[S], run: Run) -> None:
+    @property
+    def topic(self) -> Topic:
+        return self._step.topic
+
+    def begin(self, number: int) -> States[S]:
+        """None yet: each is restored when it is needed."""
+        return States()
+
+    async def __call__(self, partition: Partition[States[S]], run: Run) -> None:
         breath = time.monotonic() + self._breath
         for piece in (run.records,) if self._alike is None else gather(run.records):
             for record in self._left_of(partition, piece):
@@ -53,13 +87,13 @@ class Apply(Generic[E, S]):
         partition.records += len(run.records)
         partition.due = run.ends
 
-    async def _breathe(self, partition: Partition[S]) -> float:
+    async def _breathe(self, partition: Partition[States[S]]) -> float:
         """Heartbeats and fetches share this loop: a long run must let them in. When to do so next."""
         await asyncio.sleep(0)
         await self._deliver.make_room(partition.flight)
         return time.monotonic() + self._breath
 
-    def _left_of(self, partition: Partition[S], piece: Sequence[Any]) -> Sequence[Any]:
+    def _left_of(self, partition: Partition[States[S]], piece: Sequence[Any]) -> Sequence[Any]:
         """What of the piece is to be applied one by one: all else has been. If not all can be taken at once, then
         perhaps all but the first: it may be a stream's beginning."""
         if self._alike is None:
@@ -71,7 +105,7 @@ class Apply(Generic[E, S]):
             return () if self._at_once(self._alike, partition, piece[1:]) else piece[1:]
         return piece
 
-    def _at_once(self, step: AlikeStep[E, S], partition: Partition[S], piece: Sequence[Any]) -> bool:
+    def _at_once(self, step: AlikeStep[E, S], partition: Partition[States[S]], piece: Sequence[Any]) -> bool:
         """Whether the records, all of one key, could be applied together."""
         received = take_in_alike(piece, step, self._codec)
         if received is None:
@@ -86,17 +120,17 @@ class Apply(Generic[E, S]):
         if outcome is None:
             return False
         live.applied = int(received.offsets[-1])
-        partition.dirty[key] = None
+        partition.memory.dirty[key] = None
         self._deliver.each(outcome, received, step.topic, raw.key, partition.flight)
         return True
 
-    def _one(self, partition: Partition[S], raw: Raw) -> None:
+    def _one(self, partition: Partition[States[S]], raw: Raw) -> None:
         received = take_in(raw, self._codec, self._step.kind)
         refused = received if isinstance(received, Refuse) else self._into_state(partition, received)
         if refused is not None:
             self._deliver(refused, self._step.topic, raw, partition.flight)
 
-    def _into_state(self, partition: Partition[S], received: Received[E]) -> Refuse | None:
+    def _into_state(self, partition: Partition[States[S]], received: Received[E]) -> Refuse | None:
         """Applies and delivers, unless the state has applied it already; or why no state may see it."""
         key, raw = self._step.key(received.event), received.raw
         if isinstance(key, Refuse):
@@ -108,22 +142,47 @@ class Apply(Generic[E, S]):
         if raw.position.offset > live.applied:
             outcome = self._step.apply(received, live.state)
             live.applied = raw.position.offset
-            partition.dirty[key] = None
+            partition.memory.dirty[key] = None
             self._deliver(outcome, self._step.topic, raw, partition.flight)
             if raw.reply_partition is not None:
                 self._tell(partition, raw, key, live.state)
         return None
 
-    def _tell(self, partition: Partition[S], raw: Raw, key: str, state: S) -> None:
+    def _tell(self, partition: Partition[States[S]], raw: Raw, key: str, state: S) -> None:
         """Behind an answer, so that it does not wait, and at once, since who asked may look for more."""
         emissions = self._step.settle(state, final=False)
         if emissions:
             self._deliver.emit(emissions, raw.position, key.encode(), partition.flight)
 
-    def _live(self, partition: Partition[S], key: str) -> Live[S]:
-        live = partition.live.get(key)
+    def _live(self, partition: Partition[States[S]], key: str) -> Live[S]:
+        live = partition.memory.live.get(key)
         if live is None:
             value = self._engine.recovered(key_of(partition.number, key))
             applied, body = (-1, None) if value is None else unpack(value)
-            live = partition.live[key] = Live(self._step.restore(body), applied)
+            live = partition.memory.live[key] = Live(self._step.restore(body), applied)
         return live
+
+    def settle(self, partition: Partition[States[S]], *, final: bool) -> None:
+        for key in partition.memory.dirty:
+            live = partition.memory.live[key]
+            emissions = self._step.settle(live.state, final=final)
+            if emissions:
+                source = Position(self._step.topic.name, partition.number, live.applied)
+                self._deliver.emit(emissions, source, key.encode(), partition.flight)
+
+    def snapshots(self, partition: Partition[States[S]]) -> list[tuple[bytes, bytes]]:
+        """Of every changed state."""
+        states, snapshots = partition.memory, []
+        for key in states.dirty:
+            live = states.live[key]
+            body = self._step.snapshot(live.state)
+            if len(body) > MAX_SNAPSHOT:
+                reason = f"its snapshot has {len(body)} bytes and may have {MAX_SNAPSHOT}"
+                log.error("%s: the state of %r is given up: %s", self._step.topic.name, key, reason)
+                live.state = self._step.forfeit(live.state, reason)
+                body = self._step.snapshot(live.state)
+            snapshots.append((key_of(partition.number, key), pack(live.applied, body)))
+        states.dirty = {}
+        if len(states.live) > self._max_live:
+            states.live = {}  # every state is in its snapshot now
+        return snapshots

@@ -12,20 +12,25 @@ from typing import Any
 
 from faust.assignor import PartitionAssignor
 
+from schemas.catalogue import STATEFUL, changelog
+
+DECLARED = {name: topic.partitions for topic in STATEFUL for name in (topic.name, changelog(topic))}
+
 
 class KnownTopics:
-    """The cluster's metadata, as far as assignors ask for it; every topic has at least the partitions that are set."""
+    """The cluster's metadata, as far as assignors ask for it; every topic has at least the partitions declared of it,
+    or `partitions` where nothing is."""
 
     def __init__(self, cluster: Any, partitions: int) -> None:
         self._cluster, self._partitions = cluster, partitions
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         listed: set[int] = self._cluster.partitions_for_topic(topic) or set()
-        return listed | set(range(self._partitions))
+        return listed | set(range(DECLARED.get(topic) or self._partitions))
 
 
 class Assignor(PartitionAssignor):
-    """Every topic that workers read has the app's number of partitions."""
+    """Every topic that workers read has the partitions the catalogue says, or else the app's number."""
 
     def assign(self, cluster: Any, member_metadata: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         known = KnownTopics(cluster, self.app.conf.topic_partitions)

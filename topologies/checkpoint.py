@@ -26,23 +26,12 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from pipeline.errors import Broken, Failure
 from pipeline.kafka.flight import Flight
-from pipeline.step import Step
-from schemas.codec import Codec
-from schemas.event import Event
-from schemas.position import Position
-from topologies.apply import Apply
-from topologies.deliver import Deliver
-from topologies.intake import Placement
-from topologies.partition import Engine, Partition
+from topologies.partition import Engine, Partition, Work
 from topologies.runs import Run
 from topologies.snapshots import key_of, pack, unpack
 
-E = TypeVar("E", bound=Event)
-S = TypeVar("S")
+M = TypeVar("M")
 log = logging.getLogger(__name__)
-
-MAX_SNAPSHOT = 7 * 1024 * 1024
-"""Bytes of one state; the changelog's records may have 8 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +44,19 @@ class Rhythm:
     pulse_seconds: float = 0.05
     share: float = 0.1
     breath_seconds: float = 0.1
-    max_live: int = 10_000
 
 
-class Checkpoint(Generic[E, S]):
-    """Runs one step over all partitions of its topic that this worker holds.
+class Checkpoint(Generic[M]):
+    """Does a work over all partitions of its topic that this worker holds.
 
     `die` must end the process without letting anything be acknowledged.
     """
 
     def __init__(
-        self,
-        step: Step[E, S],
-        engine: Engine,
-        deliver: Deliver,
-        codec: Codec,
-        placement: Placement,
-        die: Callable[[str], NoReturn],
-        rhythm: Rhythm = Rhythm(),
+        self, work: Work[M], engine: Engine, die: Callable[[str], NoReturn], rhythm: Rhythm = Rhythm()
     ) -> None:
-        self._step, self._engine, self._deliver = step, engine, deliver
-        self._die, self._rhythm = die, rhythm
-        self._apply = Apply(step, engine, deliver, codec, placement, rhythm.breath_seconds)
-        self._partitions: dict[int, Partition[S]] = {}
+        self._work, self._engine, self._die, self._rhythm = work, engine, die, rhythm
+        self._partitions: dict[int, Partition[M]] = {}
 
     async def take(self, event: Any) -> None:
         """One Faust event, whose value is a Run."""
@@ -89,7 +68,7 @@ class Checkpoint(Generic[E, S]):
             async with partition.lock:
                 if not partition.pending:
                     partition.since = time.monotonic()
-                await self._apply(partition, run)
+                await self._work(partition, run)
                 partition.pending.append(event)
             if partition.records >= self._rhythm.records and time.monotonic() >= partition.not_before:
                 await self._flush(partition)
@@ -107,7 +86,7 @@ class Checkpoint(Generic[E, S]):
                 await asyncio.sleep(self._rhythm.pulse_seconds)
                 for partition in list(self._partitions.values()):
                     if not partition.lock.locked():
-                        self._settle(partition, final=False)
+                        self._work.settle(partition, final=False)
                     if self._is_due(partition):
                         await self._flush(partition)
         except Exception as error:
@@ -120,49 +99,42 @@ class Checkpoint(Generic[E, S]):
         except Exception as error:
             self._end(error)
 
-    def _partition(self, number: int, run: Run) -> Partition[S]:
+    def _partition(self, number: int, run: Run) -> Partition[M]:
         partition = self._partitions.get(number)
         if partition is None or partition.epoch != run.epoch:
-            partition = Partition(number, run.epoch, run.start, Flight())
+            partition = Partition(number, run.epoch, run.start, Flight(), self._work.begin(number))
             self._check_recovered(partition)
             self._partitions[number] = partition
         if run.begins != partition.due:
-            topic = self._step.topic.name
+            topic = self._work.topic.name
             raise Broken(f"{topic}-{number}: a run begins at {run.begins} where {partition.due} is due")
         return partition
 
-    def _check_recovered(self, partition: Partition[S]) -> None:
+    def _check_recovered(self, partition: Partition[M]) -> None:
         value = self._engine.recovered(key_of(partition.number, ""))
         reached = unpack(value)[0] if value is not None else None
         if reached is not None and reached < partition.due:
-            topic = self._step.topic.name
+            topic = self._work.topic.name
             raise Broken(
                 f"{topic}-{partition.number}: the state has reached {reached} but {partition.due} is committed"
             )
 
-    def _settle(self, partition: Partition[S], *, final: bool) -> None:
-        for key in partition.dirty:
-            live = partition.live[key]
-            emissions = self._step.settle(live.state, final=final)
-            if emissions:
-                source = Position(self._step.topic.name, partition.number, live.applied)
-                self._deliver.emit(emissions, source, key.encode(), partition.flight)
-
-    def _is_due(self, partition: Partition[S]) -> bool:
+    def _is_due(self, partition: Partition[M]) -> bool:
         now = time.monotonic()
         waited = now - partition.since >= self._rhythm.seconds
         return bool(partition.pending) and waited and now >= partition.not_before and not partition.flushing.locked()
 
-    async def _flush(self, partition: Partition[S]) -> None:
+    async def _flush(self, partition: Partition[M]) -> None:
         async with partition.flushing:
             async with partition.lock:
                 if not partition.pending:
                     return
                 begun = time.monotonic()
-                self._settle(partition, final=True)
+                self._work.settle(partition, final=True)
                 pending, partition.pending = partition.pending, []
                 flight, partition.flight = partition.flight, Flight()
-                snapshots = self._snapshots(partition)
+                snapshots = self._work.snapshots(partition)
+                snapshots.append((key_of(partition.number, ""), pack(partition.due, b"")))
                 partition.records = 0
                 busy = time.monotonic() - begun
             await flight.landed()
@@ -175,25 +147,7 @@ class Checkpoint(Generic[E, S]):
                 event.ack()
             partition.not_before = time.monotonic() + busy / self._rhythm.share
 
-    def _snapshots(self, partition: Partition[S]) -> list[tuple[bytes, bytes]]:
-        """Of every changed state, and last the partition's own record."""
-        snapshots = []
-        for key in partition.dirty:
-            live = partition.live[key]
-            body = self._step.snapshot(live.state)
-            if len(body) > MAX_SNAPSHOT:
-                reason = f"its snapshot has {len(body)} bytes and may have {MAX_SNAPSHOT}"
-                log.error("%s: the state of %r is given up: %s", self._step.topic.name, key, reason)
-                live.state = self._step.forfeit(live.state, reason)
-                body = self._step.snapshot(live.state)
-            snapshots.append((key_of(partition.number, key), pack(live.applied, body)))
-        partition.dirty = {}
-        if len(partition.live) > self._rhythm.max_live:
-            partition.live = {}  # every state is in its snapshot now
-        snapshots.append((key_of(partition.number, ""), pack(partition.due, b"")))
-        return snapshots
-
-    def _still_ours(self, partition: Partition[S], pending: Sequence[Any]) -> bool:
+    def _still_ours(self, partition: Partition[M], pending: Sequence[Any]) -> bool:
         """A generation that ended meanwhile takes its unacknowledged runs with it; others will read them."""
         held = self._partitions.get(partition.number)
         return held is partition and pending[0].message.generation_id == self._engine.generation
@@ -201,5 +155,5 @@ class Checkpoint(Generic[E, S]):
     def _end(self, error: Exception) -> NoReturn:
         what = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
         if not isinstance(error, Failure):
-            log.critical("%s: unforeseen", self._step.topic.name, exc_info=error)
+            log.critical("%s: unforeseen", self._work.topic.name, exc_info=error)
         self._die(what)

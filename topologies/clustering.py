@@ -12,8 +12,8 @@ from pipeline.clustering.cluster import Cluster
 from pipeline.clustering.state import StreamState
 from pipeline.telemetry import Meter
 from schemas.catalogue import changelog, state_of
-from schemas.clustering.points import PointsObserved
 from schemas.clustering.topics import OBSERVED
+from topologies.apply import Apply, States
 from topologies.checkpoint import Checkpoint
 from topologies.engine import FaustEngine
 from topologies.site import Site
@@ -32,11 +32,12 @@ def attach(app: faust.App, site: Site) -> None:
     site.topics.append(OBSERVED.name)
 
     @cache
-    def checkpoint() -> Checkpoint[PointsObserved, StreamState]:
+    def checkpoint() -> Checkpoint[States[StreamState]]:
         step = Cluster(Meter(site.settings.name, site.clock), site.clock)
         engine = FaustEngine(app, table, changelog(OBSERVED), site.producer)
         rhythm = site.settings.rhythm
-        return Checkpoint(step, engine, site.deliver(), site.codec, site.placement, site.die, rhythm)
+        work = Apply(step, engine, site.deliver(), site.codec, site.placement, rhythm.breath_seconds)
+        return Checkpoint(work, engine, site.die, rhythm)
 
     @app.agent(topic, name="clustering", concurrency=1)
     async def cluster(stream: Any) -> None:

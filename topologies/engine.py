@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import aiokafka
@@ -17,7 +17,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from pipeline.errors import Misconfigured
 from pipeline.kafka.flight import Flight
 from pipeline.kafka.producer import Producer
-from topologies.snapshots import SnapshotTable
+from topologies.snapshots import SnapshotTable, key_of
 
 FAUST = "0.15.3"
 AIOKAFKA = "0.14.0"
@@ -40,6 +40,12 @@ class FaustEngine:
     def recovered(self, key: bytes) -> bytes | None:
         value: bytes | None = self._table.data.get(key)
         return value
+
+    def recovered_of(self, partition: int) -> Iterable[tuple[str, bytes]]:
+        own = key_of(partition, "")
+        for key, value in list(self._table.data.items()):
+            if key.startswith(own) and key != own:
+                yield key[len(own) :].decode(), value
 
     async def remember(self, partition: int, snapshots: Sequence[tuple[bytes, bytes]]) -> None:
         flight = Flight()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from pipeline.kafka.flight import Flight
-
-S = TypeVar("S")
+from schemas.topic import Topic
+from topologies.runs import Run
 
 
 class Engine(Protocol):
@@ -20,31 +20,48 @@ class Engine(Protocol):
 
     def recovered(self, key: bytes) -> bytes | None: ...
 
+    def recovered_of(self, partition: int) -> Iterable[tuple[str, bytes]]:
+        """All that the partition's keys have, its own record left out."""
+
     async def remember(self, partition: int, snapshots: Sequence[tuple[bytes, bytes]]) -> None:
         """Durable in the changelog when it returns. Raises Failure."""
 
 
-@dataclass(slots=True)
-class Live(Generic[S]):
-    """A key's state in memory, and the last offset it has applied."""
-
-    state: S
-    applied: int
+M = TypeVar("M")
 
 
 @dataclass(slots=True)
-class Partition(Generic[S]):
-    """What one epoch knows of a partition."""
+class Partition(Generic[M]):
+    """What one epoch knows of a partition. `memory` is the work's own."""
 
     number: int
     epoch: int
     due: int
     flight: Flight
-    live: dict[str, Live[S]] = field(default_factory=dict)
-    dirty: dict[str, None] = field(default_factory=dict)
+    memory: M
     pending: list[Any] = field(default_factory=list)
     records: int = 0
     since: float = 0.0
     not_before: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     flushing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Work(Protocol[M]):
+    """What a street does with a partition's runs; the checkpoint sees to it that it is done effectively once."""
+
+    @property
+    def topic(self) -> Topic:
+        """The input."""
+
+    def begin(self, number: int) -> M:
+        """What is remembered of the partition, at the start of an epoch. Raises Failure."""
+
+    async def __call__(self, partition: Partition[M], run: Run) -> None:
+        """Applies the run to the memory, and launches what comes of it."""
+
+    def settle(self, partition: Partition[M], *, final: bool) -> None:
+        """Launches what is still owed to the world, if it is time; `final`: all of it, now."""
+
+    def snapshots(self, partition: Partition[M]) -> list[tuple[bytes, bytes]]:
+        """What of the memory the changelog does not have yet, in the order in which it must get it."""

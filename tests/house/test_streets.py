@@ -16,7 +16,7 @@ OWN = {
         "ingest_api/clustering/",
         "ingest_api/live/clustering.py",
     ),
-    "accounts": ("schemas/accounts/", "pipeline/accounts/", "ingest_api/accounts/"),
+    "accounts": ("schemas/accounts/", "pipeline/accounts/", "topologies/accounts.py", "ingest_api/accounts/"),
 }
 """What goes with the street."""
 
@@ -38,6 +38,7 @@ ALSO = {
         "pipeline/warehouse/retention.py": "which tables keep how long",
         "ingest_api/wiring.py": "every street's callers are accounts",
         "ingest_api/auth.py": "the one vocabulary of permissions",
+        "topologies/decide.py": "the audit of every street's commands",
         "ingest_api/settings.py": "keys that an operator gives by the environment",
     },
 }

@@ -32,6 +32,14 @@ FINGERPRINTS = {
     7: "ff0e1f700c852cf2",
     8: "d472f085369da55c",
     9: "3e4c88631f5f22a7",
+    10: "fb30b82d80656e6a",
+    11: "1ed33051cc6c94b8",
+    12: "5f9033fb0051bac6",
+    13: "c222a42cfa8dad8d",
+    14: "fda852c60dd1a322",
+    15: "f1be77a339eee38c",
+    16: "ab02a5355cd3af36",
+    17: "b05772b7e6f7b37b",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ from schemas.clustering.topics import OBSERVED, OUTLIERS
 from schemas.codec import Codec
 from schemas.topic import Topic
 from tests.doubles.log import MemoryLog
+from topologies.apply import MAX_LIVE, Apply, States
 from topologies.checkpoint import Checkpoint, Rhythm
 from topologies.deliver import Deliver
 from topologies.intake import Placement
@@ -86,6 +87,12 @@ class Recovered:
     def recovered(self, key: bytes) -> bytes | None:
         return self.table.get(key)
 
+    def recovered_of(self, partition: int) -> Iterable[tuple[str, bytes]]:
+        own = b"%d/" % partition
+        return [
+            (key[len(own) :].decode(), value) for key, value in self.table.items() if key.startswith(own) and key != own
+        ]
+
     async def remember(self, partition: int, snapshots: Sequence[tuple[bytes, bytes]]) -> None:
         self.landed_before.append(self._log.pending)
         self.remembered.append((partition, [key for key, _ in snapshots]))
@@ -143,9 +150,13 @@ def run(*records: Record, begins: int | None = None, start: int = 0, epoch: int 
     return FaustEvent(Run(epoch, start, first, list(records)), 0, generation)
 
 
-def checkpoint(log: MemoryLog, engine: Recovered, rhythm: Rhythm | None = None) -> Checkpoint[PointsObserved, Tally]:
+def checkpoint(
+    log: MemoryLog, engine: Recovered, rhythm: Rhythm | None = None, max_live: int = MAX_LIVE
+) -> Checkpoint[States[Tally]]:
     deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
-    return Checkpoint(TallyStep(), engine, deliver, CODEC, Placement(1), end, rhythm or Rhythm())
+    breath = (rhythm or Rhythm()).breath_seconds
+    work = Apply(TallyStep(), engine, deliver, CODEC, Placement(1), breath, max_live)
+    return Checkpoint(work, engine, end, rhythm or Rhythm())
 
 
 def seen(engine: Recovered, key: str = "a") -> list[int]:

@@ -12,6 +12,7 @@ from pipeline.kafka.provision import existing, provision
 from pipeline.settings import KafkaSettings
 from schemas.catalogue import TOPICS, WORKERS_GROUP, changelog
 from topologies.app import STREETS, create_app
+from topologies.assignor import DECLARED
 from topologies.settings import WorkerSettings
 from topologies.site import Site
 
@@ -43,7 +44,8 @@ async def test_every_table_keeps_its_state_in_the_changelog_of_the_catalogue(tmp
     assert named == {changelog(topic) for topic in stateful}
     assert set(site.topics) == {topic.name for topic in stateful}
     for table in app.tables.values():
-        assert table.partitions == site.settings.kafka.partitions
+        name = table.changelog_topic.get_topic_name()
+        assert table.partitions == (DECLARED[name] or site.settings.kafka.partitions)
 
 
 async def test_what_is_provisioned_holds_every_topic_an_app_reads_or_writes(
@@ -54,7 +56,7 @@ async def test_what_is_provisioned_holds_every_topic_an_app_reads_or_writes(
     await asyncio.to_thread(provision, kafka)
     there = {topic.name: topic.partitions for topic in await asyncio.to_thread(existing, kafka)}
     needed = {*site.topics, *(table.changelog_topic.get_topic_name() for table in app.tables.values())}
-    assert {name: there.get(name) for name in needed} == dict.fromkeys(needed, kafka.partitions)
+    assert {name: there.get(name) for name in needed} == {name: DECLARED[name] or kafka.partitions for name in needed}
 
 
 async def test_no_street_is_attached_unasked(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from schemas.exchange import REPLIES, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER,
 from schemas.position import Position
 from tests.doubles.log import Launched, MemoryLog
 from tests.topologies.tally import CODEC, Record, Recovered, end, run
+from topologies.apply import Apply
 from topologies.checkpoint import Checkpoint
 from topologies.deliver import Deliver
 from topologies.gather import WORTHWHILE, gather
@@ -65,7 +66,7 @@ CHANGES = st.sampled_from(
 
 async def outcome(step: Cluster, cuts: list[list[Record]], engine: Recovered, log: MemoryLog) -> None:
     deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
-    checkpoint = Checkpoint(step, engine, deliver, CODEC, Placement(1), end)
+    checkpoint = Checkpoint(Apply(step, engine, deliver, CODEC, Placement(1)), engine, end)
     for records in cuts:
         await checkpoint.take(run(*records))
     await checkpoint.flush()
@@ -121,7 +122,8 @@ async def test_clusters_are_told_right_behind_an_answer() -> None:
     log, clock = MemoryLog(), iter(range(1, 10**15, 10**9))
     step = Cluster(Meter("w", lambda: 1), lambda: next(clock))
     deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
-    checkpoint = Checkpoint(step, Recovered(log), deliver, CODEC, Placement(1), end)
+    engine = Recovered(log)
+    checkpoint = Checkpoint(Apply(step, engine, deliver, CODEC, Placement(1)), engine, end)
     await checkpoint.take(run(point(0), odd(point(1), "asked for")))
     assert [record.topic for record in log.records[-2:]] == [REPLIES.name, CLUSTERS.name]
 

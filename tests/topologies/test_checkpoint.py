@@ -11,7 +11,8 @@ from schemas.clustering.topics import OBSERVED, OUTLIERS
 from schemas.exchange import Refused
 from tests.doubles.log import MemoryLog, settle
 from tests.topologies.tally import CODEC, Ended, Recovered, checkpoint, record, run, seen
-from topologies.checkpoint import MAX_SNAPSHOT, Rhythm
+from topologies.apply import MAX_SNAPSHOT
+from topologies.checkpoint import Rhythm
 from topologies.snapshots import pack, unpack
 
 
@@ -249,7 +250,7 @@ async def test_the_pulse_makes_the_tail_of_a_quiet_stream_durable(log: MemoryLog
 
 
 async def test_states_not_in_use_are_let_go_and_come_back_from_the_changelog(log: MemoryLog, engine: Recovered) -> None:
-    point = checkpoint(log, engine, Rhythm(max_live=2))
+    point = checkpoint(log, engine, max_live=2)
     await point.take(run(record(0, "a"), record(1, "b"), record(2, "c")))
     await point.flush()
     await point.take(run(record(3, "a")))

@@ -1,0 +1,151 @@
+"""Decisions about users: who they are and what they may do. How they log in is decided in `access`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from pipeline.accounts import access
+from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, changing, making
+from schemas.accounts.permissions import ADMINISTRATORS, ROLES
+from schemas.accounts.topics import USERS as TOPIC
+from schemas.accounts.users import OneTimeToken, Status, User
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    username: str
+    email: str | None = None
+    password: str | None = field(default=None, repr=False)
+    roles: list[str] = field(default_factory=list)
+    full_name: str | None = None
+    company: str | None = None
+    status: Status = Status.ACTIVE
+    email_verified: bool = False
+    local_only: bool = False
+    token: OneTimeToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """What users say of themselves, as a whole."""
+
+    full_name: str | None
+    company: str | None
+    bio: str | None
+    website: str | None
+    location: str | None
+    notification_preferences: dict[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Administer:
+    """What administrators set; None leaves a thing as it is."""
+
+    username: str | None = None
+    email: str | None = None
+    full_name: str | None = None
+    roles: list[str] | None = None
+    status: Status | None = None
+    reason: str | None = None
+
+
+def register(given: Register, command: Command, others: Others) -> User | Rejected:
+    unknown = _unknown(given.roles)
+    if unknown:
+        return unknown
+    return User(
+        **command.birth,
+        number=command.offset,
+        username=given.username,
+        email=given.email,
+        full_name=given.full_name,
+        company=given.company,
+        roles=given.roles,
+        status=given.status,
+        email_verified=given.email_verified,
+        local_only=given.local_only,
+        password=given.password,
+        password_changed_at=None if given.password is None else command.at,
+        tokens=[] if given.token is None else [given.token],
+    )
+
+
+def describe(user: User, given: Describe, command: Command, others: Others) -> User | Rejected:
+    return replace(
+        user,
+        full_name=given.full_name,
+        company=given.company,
+        bio=given.bio,
+        website=given.website,
+        location=given.location,
+        notification_preferences=given.notification_preferences,
+    )
+
+
+def administer(user: User, given: Administer, command: Command, others: Others) -> User | Rejected:
+    """An address that is new has not been verified. Who is not active any more has no sessions."""
+    unknown = _unknown(given.roles or [])
+    if unknown:
+        return unknown
+    status = given.status or user.status
+    email = user.email if given.email is None else given.email
+    after = replace(
+        user,
+        username=given.username or user.username,
+        email=email,
+        email_verified=user.email_verified and email == user.email,
+        full_name=user.full_name if given.full_name is None else given.full_name,
+        roles=user.roles if given.roles is None else given.roles,
+        status=status,
+        status_reason=user.status_reason if given.status is None else given.reason,
+        sessions=user.sessions if status is Status.ACTIVE else [],
+    )
+    return _still_led(user, after, others) or after
+
+
+def delete(user: User, given: Nothing, command: Command, others: Others) -> Rejected | None:
+    return _still_led(user, None, others)
+
+
+def claims(user: User) -> Iterable[Mark]:
+    """Names and addresses differ by more than their case."""
+    yield "username", user.username.casefold()
+    if user.email is not None:
+        yield "email", user.email.casefold()
+
+
+def groups(user: User) -> Iterable[Mark]:
+    if _leads(user):
+        yield "administrator", "active"
+
+
+def _leads(user: User | None) -> bool:
+    return user is not None and user.status is Status.ACTIVE and bool(ADMINISTRATORS & set(user.roles))
+
+
+def _still_led(before: User, after: User | None, others: Others) -> Rejected | None:
+    if _leads(before) and not _leads(after) and others.count(User, ("administrator", "active")) == 1:
+        return Rejected("last_administrator", "This is the last active administrator: make another one first")
+    return None
+
+
+def _unknown(roles: Iterable[str]) -> Rejected | None:
+    unknown = sorted(set(roles) - ROLES.keys())
+    if unknown:
+        return Rejected("role_unknown", f"No role is called {unknown[0]!r}; there are {', '.join(ROLES)}")
+    return None
+
+
+USERS = Decider(
+    TOPIC,
+    {
+        "register": making(Register, register),
+        "describe": changing(Describe, describe),
+        "administer": changing(Administer, administer),
+        "delete": changing(Nothing, delete),
+        **access.RULES,
+    },
+    claims,
+    groups,
+)

@@ -1,0 +1,162 @@
+"""How a user gets in, decision by decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.accounts.access import MAX_SESSIONS
+from pipeline.accounts.deciders import DECIDERS
+from pipeline.entities.decide import Decision, decide
+from pipeline.entities.decider import Command
+from pipeline.entities.ledger import Ledger
+from pipeline.outcome import Refuse
+from schemas.accounts.users import Status, User
+
+
+class Desk:
+    """A ledger with one user, and a clock of whole seconds."""
+
+    def __init__(self) -> None:
+        self.ledger, self.now = Ledger(DECIDERS), 0
+        assert self("register", username="ada", email="ada@x.io", password="h0", roles=["admin"]) is None
+
+    def __call__(self, name: str, **arguments: Any) -> str | None:
+        """The rejection, if it is one."""
+        return self.order(name, **arguments).answer.rejection
+
+    def order(self, name: str, **arguments: Any) -> Decision:
+        self.now += 1
+        decision = decide(DECIDERS, self.ledger, Command("user", "u1", name, arguments, None, "t", self.now, self.now))
+        assert not isinstance(decision, Refuse), decision
+        return decision
+
+    @property
+    def user(self) -> User:
+        user = self.ledger.get(User, "u1")
+        assert user is not None
+        return user
+
+    def open(self, session: str = "s1", **more: Any) -> str | None:
+        given = {"digest": f"r-{session}", "access_id": "a1", "expires_at": 1000} | more
+        return self("open_session", id=session, password_changed_at=self.user.password_changed_at, **given)
+
+    def refresh(self, shown: str, digest: str) -> str | None:
+        return self("refresh_session", id="s1", shown=[shown], digest=digest, access_id="a2")
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_a_refresh_token_is_good_once_and_its_second_use_ends_the_session_for_both(desk: Desk) -> None:
+    assert desk.open() is None
+    assert desk.refresh("r-s1", "r2") is None
+    assert desk.refresh("r2", "r3") is None
+    assert desk.refresh("r-s1", "r4") == "token_reused"
+    assert desk.user.sessions == []
+    assert desk.refresh("r3", "r5") == "session_ended"
+
+
+def test_a_refresh_token_that_never_was_ends_nothing(desk: Desk) -> None:
+    assert desk.open() is None
+    assert desk.refresh("made up", "r2") == "token_invalid"
+    assert [session.id for session in desk.user.sessions] == ["s1"]
+
+
+def test_a_session_ends_by_itself(desk: Desk) -> None:
+    assert desk.open(expires_at=desk.now + 3) is None
+    desk.now += 10
+    assert desk.refresh("r-s1", "r2") == "session_ended"
+
+
+def test_a_new_password_ends_every_session_but_the_one_it_was_set_in(desk: Desk) -> None:
+    assert desk.open("s1") is None
+    assert desk.open("s2") is None
+    assert desk("set_password", password="h1", keep="s2") is None
+    assert [session.id for session in desk.user.sessions] == ["s2"]
+
+
+def test_a_login_that_saw_the_old_password_comes_too_late(desk: Desk) -> None:
+    seen = desk.user.password_changed_at
+    assert desk("set_password", password="h1") is None
+    session = {"id": "s1", "digest": "r", "access_id": "a", "expires_at": 99}
+    assert desk("open_session", **session, password_changed_at=seen) == "password_changed"
+
+
+def test_the_sessions_of_a_user_are_bounded_and_the_oldest_goes(desk: Desk) -> None:
+    for number in range(MAX_SESSIONS + 1):
+        assert desk.open(f"s{number}") is None
+    assert [session.id for session in desk.user.sessions] == [f"s{number}" for number in range(1, MAX_SESSIONS + 1)]
+
+
+def test_a_code_of_the_second_factor_is_good_once_and_none_before_it_ever_again(desk: Desk) -> None:
+    assert desk("offer_factor", sealed="seed", backup_codes=["b1", "b2"]) is None
+    assert desk.open() is None, "it is not in force before its first code"
+    assert desk("confirm_factor", sealed="seed", step=5) is None
+    assert desk.open() == "second_factor_missing"
+    assert desk.open(step=5) == "code_spent"
+    assert desk.open(step=6) is None
+    assert desk.open(step=6) == "code_spent"
+    assert desk.open(step=4) == "code_spent"
+
+
+def test_a_backup_code_is_good_once(desk: Desk) -> None:
+    assert desk("offer_factor", sealed="seed", backup_codes=["b1", "b2"]) is None
+    assert desk("confirm_factor", sealed="seed", step=5) is None
+    assert desk.open(backup=["b1"]) is None
+    assert desk.open(backup=["b1"]) == "second_factor_missing"
+    assert desk.open(backup=["b2"]) is None
+
+
+def test_a_second_factor_is_confirmed_with_the_secret_that_was_offered_last(desk: Desk) -> None:
+    assert desk("confirm_factor", sealed="seed", step=1) == "second_factor_not_offered"
+    assert desk("offer_factor", sealed="one", backup_codes=[]) is None
+    assert desk("offer_factor", sealed="two", backup_codes=[]) is None
+    assert desk("confirm_factor", sealed="one", step=1) == "second_factor_not_offered"
+    assert desk("confirm_factor", sealed="two", step=1) is None
+    assert desk("offer_factor", sealed="three", backup_codes=[]) == "second_factor_on"
+
+
+def test_a_mailed_token_is_good_once_and_for_its_hour(desk: Desk) -> None:
+    token = {"purpose": "reset_password", "digest": "t1", "expires_at": desk.now + 10}
+    assert desk("offer_token", **token) is None
+    assert desk("verify_email", digests=["t1"]) == "token_invalid", "it is for another purpose"
+    assert desk("reset_password", digests=["old", "t1"], password="h1") is None
+    assert desk.user.password == "h1"
+    assert desk.user.email_verified
+    assert desk("reset_password", digests=["t1"], password="h2") == "token_invalid"
+    assert desk("offer_token", **token | {"digest": "t2"}) is None
+    desk.now += 20
+    assert desk("reset_password", digests=["t2"], password="h2") == "token_invalid"
+
+
+def test_who_is_banned_has_no_sessions_and_opens_none(desk: Desk) -> None:
+    assert desk.open() is None
+    desk.ledger.put("user", "u2", None)
+    other = Command("user", "u2", "register", {"username": "bob", "roles": ["admin"]}, None, "t", 1, 1)
+    assert not isinstance(decide(DECIDERS, desk.ledger, other), Refuse)
+    assert desk("administer", status="banned", reason="spam") is None
+    assert (desk.user.status, desk.user.sessions) == (Status.BANNED, [])
+    assert desk.open() == "not_active"
+
+
+def test_a_new_address_is_not_verified(desk: Desk) -> None:
+    assert desk("offer_token", purpose="verify_email", digest="t1", expires_at=99) is None
+    assert desk("verify_email", digests=["t1"]) is None
+    assert desk("administer", full_name="Ada") is None
+    assert desk.user.email_verified
+    assert desk("administer", email="ada@y.io") is None
+    assert not desk.user.email_verified
+
+
+def test_the_last_administrator_cannot_be_deleted_demoted_or_banned(desk: Desk) -> None:
+    assert desk("delete") == "last_administrator"
+    assert desk("administer", roles=["viewer"]) == "last_administrator"
+    assert desk("administer", status="banned") == "last_administrator"
+
+
+def test_a_role_that_does_not_exist_is_not_given(desk: Desk) -> None:
+    assert desk("administer", roles=["emperor"]) == "role_unknown"

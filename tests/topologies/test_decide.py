@@ -1,0 +1,151 @@
+"""The one writer of entities, and what a crash leaves of its work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.accounts.deciders import DECIDERS
+from schemas.accounts.topics import AUDITED, COMMANDED, KEYS, USERS, WEBHOOKS
+from schemas.accounts.traces import ActionAudited, Verdict
+from schemas.accounts.users import User
+from schemas.entity import Commanded, Decided
+from schemas.exchange import REPLIES, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER, SOURCE_HEADER, Refused, Replied
+from tests.doubles.log import MemoryLog
+from tests.pipeline.entities.orders import ORDERS
+from tests.topologies.tally import CODEC, FaustEvent, Record, Recovered, end
+from topologies.checkpoint import Checkpoint
+from topologies.decide import TOLD_AGAIN, Book, Decide
+from topologies.deliver import Deliver
+from topologies.runs import Run
+
+START = 1_764_000_000_000
+
+
+def ordered(offset: int, name: str, entity_id: str = "u1", entity: str = "user", /, **arguments: Any) -> Record:
+    event = Commanded(entity, entity_id, name, json.dumps(arguments), None, "user:admin", "10.0.0.1", 1)
+    asked = ((REQUEST_ID_HEADER, b"req_%d" % offset), (REPLY_PARTITION_HEADER, b"0"))
+    return Record(offset, entity_id.encode(), CODEC.encode(event), 0, COMMANDED.name, START + offset, asked)
+
+
+class Desk:
+    """A worker on a changelog; another one may follow it."""
+
+    def __init__(self, engine: Recovered, log: MemoryLog) -> None:
+        self.now = (START + 100) * 1000
+        deliver = Deliver(log, CODEC, lambda: self.now)  # type: ignore[arg-type]
+        self.work = Decide(COMMANDED, DECIDERS, engine, deliver, CODEC, lambda: self.now)
+        self.point: Checkpoint[Book] = Checkpoint(self.work, engine, end)
+
+    async def take(self, *records: Record) -> None:
+        await self.point.take(FaustEvent(Run(1, records[0].offset, records[0].offset, list(records)), 0, 1))
+
+
+def users(log: MemoryLog) -> list[User]:
+    return [CODEC.decode(each.value, User) for each in log.of(USERS.name) if each.value is not None]
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog()
+
+
+async def test_an_accepted_command_tells_the_entity_the_audit_and_whoever_asked(log: MemoryLog) -> None:
+    desk = Desk(Recovered(log), log)
+    await desk.take(ordered(7, "register", username="ada", password="$argon2id$secret"))
+    [user] = users(log)
+    assert (user.username, user.number, user.source_offset, user.created_at) == ("ada", 7, 7, (START + 7) * 1000)
+    [audit] = [CODEC.decode(each.value or b"", ActionAudited) for each in log.of(AUDITED.name)]
+    assert (audit.action, audit.verdict, audit.actor) == ("user.register", Verdict.ACCEPTED, "user:admin")
+    assert all(b"argon2id" not in (each.value or b"") for each in log.of(AUDITED.name))
+    [reply] = [CODEC.decode(each.value or b"", Replied) for each in log.of(REPLIES.name)]
+    assert CODEC.decode(reply.answer or b"", Decided) == Decided("user", "u1", 1, None, None)
+
+
+async def test_a_rejected_command_is_answered_and_audited_and_changes_nothing(log: MemoryLog) -> None:
+    engine = Recovered(log)
+    desk = Desk(engine, log)
+    await desk.take(ordered(0, "register", username="ada"), ordered(1, "register", "u2", username="ADA"))
+    await desk.point.flush()
+    answers = [CODEC.decode(each.value or b"", Replied).answer for each in log.of(REPLIES.name)]
+    assert CODEC.decode(answers[1] or b"", Decided).rejection == "username_taken"
+    audits = [CODEC.decode(each.value or b"", ActionAudited) for each in log.of(AUDITED.name)]
+    assert [audit.reason for audit in audits] == [None, "username_taken"]
+    assert [key for _, keys in engine.remembered for key in keys] == [b"0/user/u1", b"0/"]
+
+
+async def test_a_deleted_entity_is_a_tombstone_that_names_its_cause(log: MemoryLog) -> None:
+    desk = Desk(Recovered(log), log)
+    await desk.take(ordered(0, "register", username="ada"), ordered(1, "delete"))
+    last = log.of(USERS.name)[-1]
+    assert (last.value, last.key) == (None, b"u1")
+    assert (last.headers or {})[SOURCE_HEADER] == f"{COMMANDED.name}-0-1".encode()
+
+
+async def test_what_is_no_command_goes_to_the_dead_letters(log: MemoryLog) -> None:
+    desk = Desk(Recovered(log), log)
+    garbage = Record(3, b"u1", b"garbage", 0, COMMANDED.name)
+    foreign = Record(4, b"u9", ordered(4, "delete").value, 0, COMMANDED.name)
+    await desk.take(
+        ordered(0, "fly"), ordered(1, "register", username=7), ordered(2, "make", "u1", "thing"), garbage, foreign
+    )
+    letters = [CODEC.decode(each.value or b"", Refused) for each in log.of(COMMANDED.refused)]
+    reasons = ["command_unknown", "arguments_invalid", "entity_unknown", "frame_invalid", "key_mismatch"]
+    assert [letter.reason for letter in letters] == reasons
+    assert not log.of(USERS.name)
+
+
+async def test_a_change_is_told_again_unless_another_has_followed(log: MemoryLog) -> None:
+    desk = Desk(Recovered(log), log)
+    await desk.take(
+        ordered(0, "register", username="ada"),
+        ordered(1, "register", "u2", username="bob"),
+        ordered(2, "administer", "u2", full_name="Bob"),
+    )
+    before = len(users(log))
+    [partition] = desk.point._partitions.values()
+    desk.work.settle(partition, final=False)
+    assert len(users(log)) == before
+    desk.now += TOLD_AGAIN
+    desk.work.settle(partition, final=False)
+    assert [(user.id, user.version) for user in users(log)[before:]] == [("u1", 1), ("u2", 2)]
+
+
+@given(st.lists(ORDERS, max_size=25), st.data())
+async def test_after_a_crash_at_any_place_the_entities_end_as_if_there_had_been_none(
+    orders: Sequence[Any], data: st.DataObject
+) -> None:
+    records = [
+        ordered(offset, name, entity_id, entity, **arguments)
+        for offset, (entity, entity_id, name, arguments, _) in enumerate(orders)
+    ]
+    whole = MemoryLog()
+    undisturbed = Recovered(whole)
+    if records:
+        desk = Desk(undisturbed, whole)
+        await desk.take(*records)
+        await desk.point.flush()
+    log, engine = MemoryLog(), Recovered(MemoryLog())
+    done = data.draw(st.integers(0, len(records)), label="records before the crash")
+    if done:
+        first = Desk(engine, log)
+        await first.take(*records[:done])
+        [partition] = first.point._partitions.values()
+        journal = first.work.snapshots(partition)
+        engine.table.update(journal[: data.draw(st.integers(0, len(journal)), label="changes the log got")])
+    if records:
+        second = Desk(engine, log)
+        await second.take(*records)
+        await second.point.flush()
+    assert engine.table == undisturbed.table
+    for topic in (USERS, KEYS, WEBHOOKS):
+        assert _last(log, topic.name) == _last(whole, topic.name)
+
+
+def _last(log: MemoryLog, topic: str) -> dict[bytes | None, bytes | None]:
+    return {each.key: each.value for each in log.of(topic)}

@@ -1,0 +1,199 @@
+"""A street's commands: decided one after the other by the one writer of its entities.
+
+The changelog gets every change in the order in which it was decided, so that a crash leaves a prefix of them: what is
+recovered is what was true at some command, and the commands behind it are decided again, with the same result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import faust
+
+from pipeline.clock import Clock
+from pipeline.entities.decide import Deciders, Decision, command_of, decide
+from pipeline.entities.ledger import Ledger
+from pipeline.outcome import Emission, Emit, Refuse
+from pipeline.received import Raw, Received
+from schemas.accounts.topics import AUDITED
+from schemas.accounts.traces import ActionAudited, Verdict
+from schemas.catalogue import changelog, state_of
+from schemas.codec import Codec
+from schemas.entity import Commanded, Entity
+from schemas.position import Position
+from schemas.topic import Topic
+from topologies.checkpoint import Checkpoint
+from topologies.deliver import Deliver
+from topologies.engine import FaustEngine
+from topologies.intake import Placement, raw_of, take_in
+from topologies.partition import Engine, Partition
+from topologies.runs import Run
+from topologies.site import Site
+from topologies.snapshots import SnapshotTable, key_of, pack, unpack
+
+TOLD_AGAIN = 120_000_000
+"""Microseconds after a change at which it is told once more. A worker that was taken for dead may wake and write an old
+record behind a newer one, until its records expire: compaction would keep that one."""
+
+
+@dataclass(slots=True)
+class Book:
+    """The ledger, the changes that the changelog does not have yet, and those to be told again."""
+
+    ledger: Ledger
+    journal: list[tuple[bytes, bytes]] = field(default_factory=list)
+    again: deque[tuple[int, str, str, int]] = field(default_factory=deque)
+
+
+class Decide:
+    """The work of a commands topic (`partition.Work`)."""
+
+    def __init__(
+        self, topic: Topic, deciders: Deciders, engine: Engine, deliver: Deliver, codec: Codec, clock: Clock
+    ) -> None:
+        self.topic = topic
+        self._deciders, self._engine, self._deliver = deciders, engine, deliver
+        self._codec, self._clock, self._placement = codec, clock, Placement(topic.partitions)
+
+    def begin(self, number: int) -> Book:
+        book = Book(Ledger(self._deciders))
+        now = self._clock()
+        for name, value in self._engine.recovered_of(number):
+            kind, _, entity_id = name.partition("/")
+            applied, body = unpack(value)
+            book.ledger.applied = max(book.ledger.applied, applied)
+            if not body or kind not in self._deciders:
+                continue  # deleted; or of a kind that this worker's code knows no more
+            entity = self._codec.decode(body, self._deciders[kind].record)
+            book.ledger.put(kind, entity_id, entity)
+            if now - entity.updated_at < TOLD_AGAIN:
+                book.again.append((now + TOLD_AGAIN, kind, entity_id, entity.version))
+        return book
+
+    async def __call__(self, partition: Partition[Book], run: Run) -> None:
+        breath = time.monotonic() + 0.1
+        for record in run.records:
+            self._one(partition, raw_of(record))
+            if time.monotonic() > breath:
+                await asyncio.sleep(0)
+                breath = time.monotonic() + 0.1
+        await self._deliver.make_room(partition.flight)
+        partition.records += len(run.records)
+        partition.due = run.ends
+
+    def settle(self, partition: Partition[Book], *, final: bool) -> None:
+        """Tells again what was changed a while ago, unless it has been changed since."""
+        book, now = partition.memory, self._clock()
+        while book.again and book.again[0][0] <= now:
+            _, kind, entity_id, version = book.again.popleft()
+            entity = book.ledger.find(kind, entity_id)
+            if entity is not None and entity.version == version:
+                source = Position(self.topic.name, partition.number, entity.source_offset)
+                self._deliver.emit((self._emission(kind, entity_id, entity),), source, None, partition.flight)
+                self._note(partition, kind, entity_id, entity, entity.source_offset)
+
+    def snapshots(self, partition: Partition[Book]) -> list[tuple[bytes, bytes]]:
+        journal, partition.memory.journal = partition.memory.journal, []
+        return journal
+
+    def _one(self, partition: Partition[Book], raw: Raw) -> None:
+        if raw.position.offset <= partition.memory.ledger.applied:
+            return
+        partition.memory.ledger.applied = raw.position.offset
+        received = take_in(raw, self._codec, Commanded)
+        if isinstance(received, Received):
+            decision = self._decided(partition, received)
+        else:
+            decision = received
+        if isinstance(decision, Refuse):
+            self._deliver(decision, self.topic, raw, partition.flight)
+
+    def _decided(self, partition: Partition[Book], received: Received[Commanded]) -> Refuse | None:
+        event, raw = received.event, received.raw
+        misplaced = self._placement.check(raw, event.entity_id)
+        if misplaced is not None:
+            return misplaced
+        command = command_of(received)
+        if isinstance(command, Refuse):
+            return command
+        decision = decide(self._deciders, partition.memory.ledger, command)
+        if isinstance(decision, Refuse):
+            return decision
+        emissions = []
+        if decision.changed:
+            emissions.append(self._emission(event.entity, event.entity_id, decision.entity))
+            self._note(partition, event.entity, event.entity_id, decision.entity, command.offset)
+            if decision.entity is not None:
+                due = self._clock() + TOLD_AGAIN
+                partition.memory.again.append((due, event.entity, event.entity_id, decision.entity.version))
+        if decision.audited:
+            emissions.append(Emission(AUDITED, audit_of(received, decision), event.actor.encode()[:256]))
+        self._deliver(Emit(emissions, decision.answer), self.topic, raw, partition.flight)
+        return None
+
+    def _emission(self, kind: str, entity_id: str, entity: Entity | None) -> Emission:
+        return Emission(self._deciders[kind].topic, entity, entity_id.encode())
+
+    def _note(self, partition: Partition[Book], kind: str, entity_id: str, entity: Entity | None, at: int) -> None:
+        body = b"" if entity is None else self._codec.encode(entity)
+        partition.memory.journal.append((key_of(partition.number, f"{kind}/{entity_id}"), pack(at, body)))
+
+
+def audit_of(received: Received[Commanded], decision: Decision) -> ActionAudited:
+    """Names the fields that were changed, never what stands in them."""
+    event, raw, answer = received.event, received.raw, decision.answer
+    told = {"changed": ", ".join(decision.changed)} if decision.changed else {}
+    if answer.version is not None:
+        told["version"] = str(answer.version)
+    return ActionAudited(
+        at=raw.timestamp,
+        actor=event.actor,
+        action=f"{event.entity}.{event.command}",
+        target=event.entity_id,
+        verdict=Verdict.REFUSED if decision.rejected else Verdict.ACCEPTED,
+        status=None,
+        reason=answer.rejection,
+        address=event.address,
+        request_id=raw.request_id,
+        count=1,
+        source_partition=raw.position.partition,
+        source_offset=raw.position.offset,
+        details=told,
+    )
+
+
+def attach_commands(app: faust.App, site: Site, topic: Topic, deciders: Deciders) -> None:
+    """One agent that decides over the topic's commands."""
+    name = state_of(topic)
+    channel = app.topic(topic.name, partitions=topic.partitions, key_serializer="raw", value_serializer="raw")
+    table: Any = app.Table(
+        name, partitions=topic.partitions, key_type=bytes, value_type=bytes, recovery_buffer_size=1000
+    )
+    assert isinstance(table, SnapshotTable)
+    site.topics.append(topic.name)
+
+    @cache
+    def checkpoint() -> Checkpoint[Book]:
+        engine = FaustEngine(app, table, changelog(topic), site.producer)
+        work = Decide(topic, deciders, engine, site.deliver(), site.codec, site.clock)
+        return Checkpoint(work, engine, site.die, site.settings.rhythm)
+
+    @app.agent(channel, name=name, concurrency=1)
+    async def commands(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await checkpoint().take(event)
+
+    async def pulse() -> None:
+        await checkpoint().pulse()
+
+    app.task(pulse)
+
+    async def flush() -> None:
+        await checkpoint().flush()
+
+    site.flushes.append(flush)
