@@ -80,7 +80,7 @@ class Member:
             if error is None:
                 records.append(record_of(message))
             else:
-                _check(error)
+                check(error)
         return [record for record in records if (record.topic, record.partition) in self._held]
 
     def begin(self, place: Place, offset: int) -> bool:
@@ -135,7 +135,8 @@ def _places(partitions: Iterable[TopicPartition]) -> list[Place]:
     return [(partition.topic, partition.partition) for partition in partitions]
 
 
-def _check(error: KafkaError) -> None:
+def check(error: KafkaError) -> None:
+    """Passes over what a consumer gets over by itself. Raises Broken, LogUnavailable."""
     if error.fatal() or error.code() == BEYOND_USE:  # read from the queue, a fatal error does not say that it is
         raise Broken(f"Kafka's client cannot go on: {error.str()}")
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:

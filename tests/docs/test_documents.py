@@ -18,6 +18,7 @@ from ingest_api.assembly import DoorSettings
 from ingest_api.openapi import routes_of
 from ingest_api.wiring import wire
 from pipeline.cli.app import build
+from pipeline.courier.settings import CourierSettings
 from pipeline.embedded.kafka.properties import BrokerSettings
 from pipeline.embedded.warehouse.settings import CONFINED, SECRETS_FD, ServerSettings
 from pipeline.lifeline import FD_VARIABLE, PID_VARIABLE
@@ -79,7 +80,15 @@ def test_the_printed_defaults_are_the_defaults() -> None:
     printed = {name: given[1] for name, default in configuration() if (given := re.fullmatch(r"`(.+)`", default))}
     assert len(printed) >= 45
     needed = {"THALWEG_ADMIN_PASSWORD": "correct horse battery"}
-    for kind in (DoorSettings, WorkerSettings, ArchiveSettings, Retention, ServerSettings, BrokerSettings):
+    for kind in (
+        DoorSettings,
+        WorkerSettings,
+        ArchiveSettings,
+        CourierSettings,
+        Retention,
+        ServerSettings,
+        BrokerSettings,
+    ):
         assert kind.from_environment(printed | needed) == kind.from_environment(needed), kind.__name__
 
 

@@ -16,7 +16,13 @@ OWN = {
         "ingest_api/clustering/",
         "ingest_api/live/clustering.py",
     ),
-    "accounts": ("schemas/accounts/", "pipeline/accounts/", "topologies/accounts.py", "ingest_api/accounts/"),
+    "accounts": (
+        "schemas/accounts/",
+        "pipeline/accounts/",
+        "pipeline/courier/",
+        "topologies/accounts.py",
+        "ingest_api/accounts/",
+    ),
 }
 """What goes with the street."""
 
@@ -31,6 +37,7 @@ ALSO = {
         "pipeline/warehouse/reader.py": "the columns of points that a caller may ask for",
         "pipeline/warehouse/retention.py": "which tables keep how long",
         "ingest_api/vitality.py": "the figures of workers, which the street's records carry",
+        "pipeline/courier/triggers.py": "drift is told to webhooks",
         "pipeline/cli/": "`thalweg produce points` and `thalweg demo` speak of points",
     },
     "accounts": {

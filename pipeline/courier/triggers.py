@@ -1,0 +1,63 @@
+"""Which records of the log are events that webhooks are told of, and in which words. A new one is one entry here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from pipeline.clock import iso
+from schemas.clustering.clusters import DriftDetected
+from schemas.clustering.topics import DRIFT, OBSERVED
+from schemas.position import Position
+from schemas.topic import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`identity` names what happened, however often the log tells of it: a worker that crashed may repeat itself."""
+
+    identity: str
+    at: int
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Records of `topic` are the webhooks' `event`; `tell` takes one and may pass it over (None)."""
+
+    event: str
+    topic: Topic
+    tell: Callable[[Any], Told | None]
+
+
+def _drift(record: DriftDetected) -> Told:
+    position = str(Position(OBSERVED.name, record.source_partition, record.source_offset))
+    data = {
+        "stream": record.stream,
+        "severity": record.severity,
+        "affected_clusters": record.affected_clusters,
+        "recommendation": record.recommendation,
+        "signal": record.signal,
+        "statistic": record.statistic,
+        "at_point": record.at_point,
+        "position": position,
+    }
+    return Told(f"{position}/{record.ordinal}", record.detected_at, data)
+
+
+TRIGGERS: Sequence[Trigger] = (Trigger("drift.detected", DRIFT, _drift),)
+
+
+def body_of(event: str, told: Told) -> bytes:
+    """A payload in the form that Standard Webhooks recommends. Numbers that JSON does not know become null."""
+    return msgspec.json.encode({"type": event, "timestamp": iso(told.at), "data": told.data})
+
+
+def delivery_id(webhook: str, event: str, told: Told) -> str:
+    """The same of the same event and webhook, whoever makes it and however often."""
+    named = "\0".join((webhook, event, told.identity))
+    return f"msg_{hashlib.sha256(named.encode()).hexdigest()[:32]}"
