@@ -20,10 +20,12 @@ from ingest_api import health
 from ingest_api.accounts import routes as accounts
 from ingest_api.auth import public
 from ingest_api.clustering import routes as clustering
+from ingest_api.envelopes import Envelope, Renderer
+from ingest_api.families import FAMILIES
 from ingest_api.json import Json, encode
 from ingest_api.live import routes as live
 from ingest_api.openapi import document, guard_of, routes_of
-from ingest_api.problems import Envelope, Problem, Renderer
+from ingest_api.problems import Problem
 from ingest_api.registry import routes as registry
 from ingest_api.requests import Body, Requests
 from ingest_api.settings import ApiSettings
@@ -39,7 +41,7 @@ STREETS: tuple[APIRouter, ...] = (
 )
 """One line a street."""
 
-ENVELOPES: tuple[Envelope, ...] = (registry.ENVELOPE,)
+ENVELOPES: tuple[Envelope, ...] = (registry.ENVELOPE, *FAMILIES)
 """Error shapes other than the standard one, by path."""
 
 _STOP_SECONDS = 5.0

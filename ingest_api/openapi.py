@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from ingest_api.auth import Entry, Guard
-from ingest_api.problems import STANDARD, Envelope, envelope_for
+from ingest_api.envelopes import STANDARD, Envelope, possible_for
 from pipeline.errors import Broken
 
 Document = dict[str, Any]
@@ -54,25 +54,54 @@ def document(app: FastAPI, envelopes: Sequence[Envelope]) -> Document:
         for method in route.methods or ():
             operation = made["paths"].get(route.path, {}).get(method.lower())
             if operation is not None:
-                _describe(operation, guard_of(route), envelope_for(route.path, envelopes), schemas)
+                _describe(operation, guard_of(route), possible_for(route.path, envelopes), schemas)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return made
 
 
-def _describe(operation: Document, guard: Guard, envelope: Envelope, schemas: Document) -> None:
-    responses = operation["responses"]
-    responses.pop("422", None)
+def _describe(operation: Document, guard: Guard, envelopes: Sequence[Envelope], schemas: Document) -> None:
     if "requestBody" in operation:
         _hoist(operation["requestBody"], schemas)
-    content = {envelope.media_type: {"schema": {"$ref": f"#/components/schemas/{envelope.name}"}}}
-    for status, meaning in _errors(operation, guard):
-        responses.setdefault(status, {"description": meaning})
-    for status, response in responses.items():
-        if status >= "400":
-            response.setdefault("content", content)
+    operation["responses"] = _responses(operation, guard, envelopes)
     if guard.entry is not Entry.ANYONE:
         operation["security"] = [{"token": []}, {"key": []}]
+
+
+def _responses(operation: Document, guard: Guard, envelopes: Sequence[Envelope]) -> Document:
+    """Those that the route declares, and its errors, each in every envelope it may have there."""
+    made: Document = {status: each for status, each in operation["responses"].items() if status < "400"}
+    declared = {status: each for status, each in operation["responses"].items() if _is_error(status, each)}
+    meanings = {**dict(_errors(operation, guard)), **{status: each["description"] for status, each in declared.items()}}
+    for status, meaning in meanings.items():
+        for envelope in envelopes:
+            told = {**declared.get(status, {}), "description": meaning, "content": {}}
+            response = made.setdefault(str(envelope.status_of(int(status))), told)
+            if meaning not in response["description"]:
+                response["description"] += f". {meaning}"
+            _may_be(response["content"], envelope)
+    for status, each in declared.items():
+        for media_type, content in each.get("content", {}).items():
+            own = made[str(envelopes[0].status_of(int(status)))]["content"]
+            _join(own.setdefault(media_type, {}), content["schema"])
+    return made
+
+
+def _is_error(status: str, response: Document) -> bool:
+    """FastAPI adds a 422 of its own, which is not how fields are answered here."""
+    return status >= "400" and "HTTPValidationError" not in str(response)
+
+
+def _may_be(content: Document, envelope: Envelope) -> None:
+    _join(content.setdefault(envelope.media_type, {}), {"$ref": f"#/components/schemas/{envelope.name}"})
+
+
+def _join(content: Document, schema: Document) -> None:
+    """Lets what is described be as `schema` says, too."""
+    there = content.get("schema")
+    choices = there.get("anyOf", [there]) if there else []
+    if schema not in choices:
+        content["schema"] = {"anyOf": [*choices, schema]} if choices else schema
 
 
 def _errors(operation: Document, guard: Guard) -> Iterator[tuple[str, str]]:

@@ -1,15 +1,31 @@
-"""From a failure to an HTTP answer, in this one place.
+"""Whatever goes wrong becomes a `Problem`, in this one place: which status, which word, which sentence.
 
-Whatever goes wrong becomes a `Problem`; the envelope it is written in is chosen by path, since every API family
-documents its own. What a Problem says is meant for the caller: it holds nothing of the inside.
+What a Problem says is meant for the caller: it holds nothing of the inside. How it is written down is not decided
+here: every API family documents its own form of error (`envelopes`, `families`).
+
+    Problem
+    ├── Invalid              422  fields that cannot be used
+    ├── Malformed            400  a body that is not what it claims to be
+    ├── Unauthenticated      401  no credential, or one that is not accepted
+    │   ├── InvalidCredentials    a wrong password or code
+    │   └── TokenExpired          was accepted once
+    ├── Forbidden            403  a permission is missing
+    ├── NotFound             404
+    ├── TooSlow              408
+    ├── Conflict             409  not in the state that things are in
+    ├── TooLarge             413
+    ├── Encoded              415
+    ├── RateLimited          429
+    └── Busy                 503  pipeline.errors.Unavailable and Overloaded
+
+Every other failure of `pipeline.errors`, and whatever else is raised, is a plain Problem 500.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -17,16 +33,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from ingest_api.json import Json
-from pipeline.clock import Clock, iso
-from pipeline.errors import Failure, Misconfigured, Overloaded, Unavailable
+from pipeline.errors import Misconfigured, Overloaded, Unavailable
 
 MAX_FIELD_ERRORS = 100
-_LOG = logging.getLogger("thalweg.api")
 
 
 class Problem(Exception):
-    """An answer that is not a success. `code` is one of the documented words, `message` one sentence."""
+    """An answer that is not a success. `message` is one sentence.
+
+    `code` is a word of the streaming API, which every family knows how to say; `reason`, where there is one, is a
+    finer word (`TOKEN_EXPIRED`), which some families say instead. `extra` are further facts: beside the message
+    where a family documents that, else among the details.
+    """
 
     def __init__(
         self,
@@ -35,10 +53,15 @@ class Problem(Exception):
         message: str,
         details: Any = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        reason: str = "",
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.details = status, code, message, details
         self.headers = dict(headers or {})
+        self.reason = reason
+        self.extra: Mapping[str, Any] = dict(extra or {})
 
     @property
     def detail(self) -> str:
@@ -78,11 +101,38 @@ class Malformed(Problem):
 
 
 class Unauthenticated(Problem):
-    """No credential, or one that is not accepted (RFC 6750, 3)."""
+    """No credential, or one that is not accepted (RFC 6750, 3); `error` is that document's word for the latter."""
 
-    def __init__(self, message: str = "Authentication required", *, error: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str = "Authentication required",
+        *,
+        error: str | None = None,
+        reason: str = "",
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         challenge = 'Bearer realm="thalweg"' + (f', error="{error}"' if error else "")
-        super().__init__(401, "AUTHENTICATION_ERROR", message, headers={"WWW-Authenticate": challenge})
+        reason = reason or ("INVALID_CREDENTIALS" if error else "AUTH_REQUIRED")
+        headers = {"WWW-Authenticate": challenge}
+        super().__init__(401, "AUTHENTICATION_ERROR", message, None, headers, reason=reason, extra=extra)
+
+
+class InvalidCredentials(Unauthenticated):
+    """What was given to log in with is wrong, or not all that is needed."""
+
+    def __init__(
+        self,
+        message: str = "The user name or the password is wrong",
+        *,
+        reason: str = "INVALID_CREDENTIALS",
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, extra=extra)
+
+
+class TokenExpired(Unauthenticated):
+    def __init__(self, message: str = "The token has expired") -> None:
+        super().__init__(message, error="invalid_token", reason="TOKEN_EXPIRED")
 
 
 class Forbidden(Problem):
@@ -94,8 +144,19 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    def __init__(self, message: str = "There is nothing at this address") -> None:
-        super().__init__(404, "NOT_FOUND", message)
+    """`details` may name what was looked for, `reason` say what kind of thing it was: `NETWORK_NOT_FOUND`."""
+
+    def __init__(
+        self, message: str = "There is nothing at this address", details: Any = None, *, reason: str = ""
+    ) -> None:
+        super().__init__(404, "NOT_FOUND", message, details, reason=reason)
+
+
+class Conflict(Problem):
+    """Well-formed and permitted, but not as things stand: a name that is taken, a state that forbids it."""
+
+    def __init__(self, message: str, details: Any = None, *, reason: str = "") -> None:
+        super().__init__(409, "CONFLICT", message, details, reason=reason)
 
 
 class TooLarge(Problem):
@@ -138,6 +199,7 @@ _CODES = {
     403: "AUTHORIZATION_ERROR",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    409: "CONFLICT",
     429: "RATE_LIMIT_ERROR",
     503: "RESOURCE_ERROR",
 }
@@ -178,93 +240,6 @@ def _of_status(error: HTTPException) -> Problem:
     code = _CODES.get(status, "VALIDATION_ERROR" if status < 500 else "PROCESSING_ERROR")
     message = "There is nothing at this address" if status == 404 else str(error.detail or HTTPStatus(status).phrase)
     return Problem(status, code, message, headers=error.headers)
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """When and in which request a problem arose. `timestamp` is RFC 3339."""
-
-    request_id: str
-    timestamp: str
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """How one API family writes its errors: the paths it holds for, the body, and the JSON Schema of that body,
-    which OpenAPI lists under `name`."""
-
-    name: str
-    prefixes: tuple[str, ...]
-    body: Callable[[Problem, Occasion], dict[str, Any]]
-    schema: Mapping[str, Any]
-    media_type: str = "application/json"
-
-    def holds_for(self, path: str) -> bool:
-        return any(path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in self.prefixes)
-
-
-def standard(problem: Problem, occasion: Occasion) -> dict[str, Any]:
-    """The documented error shape of the streaming API, with the `detail` string its clients read."""
-    error = {"code": problem.code, "message": problem.message, "details": problem.details}
-    if isinstance(problem, RateLimited):
-        error["retry_after"] = problem.retry_after
-    return {
-        "success": False,
-        "error": error,
-        "request_id": occasion.request_id,
-        "timestamp": occasion.timestamp,
-        "detail": problem.detail,
-    }
-
-
-_STANDARD_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["success", "error", "request_id", "timestamp", "detail"],
-    "properties": {
-        "success": {"const": False},
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "details"],
-            "properties": {
-                "code": {"type": "string", "examples": ["VALIDATION_ERROR"]},
-                "message": {"type": "string"},
-                "details": {"description": "Depends on the code; for field errors a list of field and message."},
-                "retry_after": {"type": "integer", "description": "Seconds; with RATE_LIMIT_ERROR."},
-            },
-        },
-        "request_id": {"type": "string", "examples": ["req_0123456789abcdef"]},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "detail": {"type": "string", "description": "The same in one string."},
-    },
-}
-STANDARD = Envelope("Error", ("/",), standard, _STANDARD_SCHEMA)
-
-
-def envelope_for(path: str, envelopes: Sequence[Envelope]) -> Envelope:
-    """The first that holds for the path; STANDARD holds for the rest."""
-    return next((envelope for envelope in envelopes if envelope.holds_for(path)), STANDARD)
-
-
-@dataclass(frozen=True)
-class Renderer:
-    """Writes problems in the envelope of their path."""
-
-    clock: Clock
-    envelopes: Sequence[Envelope] = field(default=())
-
-    def render(self, connection: HTTPConnection, error: Exception) -> Json:
-        problem = problem_of(error)
-        occasion = Occasion(request_id_of(connection), iso(self.clock()))
-        if problem.status >= 500 and problem is not error:
-            known = isinstance(error, Failure) and error.retryable
-            _LOG.error("%s %s failed: %s", occasion.request_id, connection.url.path, error, exc_info=not known)
-        envelope = envelope_for(connection.url.path, self.envelopes)
-        body = envelope.body(problem, occasion)
-        return Json(body, problem.status, headers=problem.headers, media_type=envelope.media_type)
-
-    async def handle(self, connection: HTTPConnection, error: Exception) -> Json:
-        """The same, as Starlette calls exception handlers."""
-        return self.render(connection, error)
 
 
 def request_id_of(connection: HTTPConnection) -> str:

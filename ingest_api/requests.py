@@ -12,7 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ingest_api.problems import Busy, Encoded, Problem, Renderer, TooLarge, TooSlow
+from ingest_api.envelopes import Renderer
+from ingest_api.problems import Busy, Encoded, Problem, TooLarge, TooSlow
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ACCESS = logging.getLogger("thalweg.access")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingest_api.problems import Envelope, Occasion, Problem
+from ingest_api.envelopes import Envelope, Occasion
+from ingest_api.problems import Problem
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 _SHOWN = 250

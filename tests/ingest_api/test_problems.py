@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
-
 import pytest
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
 
+from ingest_api.envelopes import Occasion, standard
 from ingest_api.problems import (
     MAX_FIELD_ERRORS,
-    STANDARD,
     Busy,
-    Envelope,
     FieldError,
     Forbidden,
     Invalid,
-    Occasion,
-    Problem,
-    RateLimited,
-    Renderer,
     Unauthenticated,
-    envelope_for,
     invalid,
     problem_of,
-    standard,
 )
 from pipeline.errors import Broken, LogUnavailable, Misconfigured, Overloaded, WarehouseUnavailable
 
 OCCASION = Occasion("req_1", "2025-01-15T10:30:00.000Z")
-
-
-def test_the_documented_envelope_is_met_to_the_letter() -> None:
-    problem = Invalid([FieldError("points.0", "Point must contain at least 1 dimension")])
-    body = standard(problem, OCCASION)
-    assert body == {
-        "success": False,
-        "error": {
-            "code": "VALIDATION_ERROR",
-            "message": "Request validation failed",
-            "details": [FieldError("points.0", "Point must contain at least 1 dimension")],
-        },
-        "request_id": "req_1",
-        "timestamp": "2025-01-15T10:30:00.000Z",
-        "detail": "Request validation failed: points.0: Point must contain at least 1 dimension",
-    }
-
-
-def test_a_rate_limit_tells_when_to_come_back_twice_over() -> None:
-    error = standard(RateLimited(100, 60, 30, {"Retry-After": "30"}), OCCASION)["error"]
-    assert error == {
-        "code": "RATE_LIMIT_ERROR",
-        "message": "Rate limit exceeded",
-        "details": {"limit": 100, "window": "60s", "retry_after": 30},
-        "retry_after": 30,
-    }
 
 
 @pytest.mark.parametrize(
@@ -126,38 +89,3 @@ def test_a_challenge_is_told_as_the_bearer_rfc_wants() -> None:
 
 def test_a_retry_is_at_least_a_second_away() -> None:
     assert Busy("later", 0.01).headers == {"Retry-After": "1"}
-
-
-def test_an_envelope_holds_for_whole_segments_of_a_path() -> None:
-    other = Envelope("Other", ("/api/admin", "/x/"), lambda problem, _: {"other": problem.message}, {})
-    assert envelope_for("/api/admin", [other]) is other
-    assert envelope_for("/api/admin/users", [other]) is other
-    assert envelope_for("/x/y", [other]) is other
-    assert envelope_for("/api/administrators", [other]) is STANDARD
-    assert envelope_for("/", [other]) is STANDARD
-
-
-def rendered(error: Exception, path: str = "/api/v1/x", *envelopes: Envelope) -> tuple[int, bytes]:
-    scope: dict[str, Any] = {"type": "http", "path": path, "headers": [], "server": ("x", 1), "scheme": "http"}
-    scope |= {"query_string": b"", "state": {"request_id": "req_9"}}
-    answer = Renderer(lambda: 0, envelopes).render(HTTPConnection(scope), error)
-    return answer.status_code, bytes(answer.body)
-
-
-def test_an_answer_is_written_in_the_envelope_of_its_path() -> None:
-    other = Envelope("Other", ("/other",), lambda problem, occasion: {"at": occasion.timestamp}, {}, "text/x")
-    assert rendered(Problem(418, "X", "x"), "/other/1", other) == (418, b'{"at":"1970-01-01T00:00:00.000Z"}')
-    assert b'"success":false' in rendered(Problem(418, "X", "x"), "/another", other)[1]
-
-
-def test_the_unexpected_is_logged_with_its_traceback_and_the_passing_without(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with caplog.at_level(logging.ERROR):
-        rendered(RuntimeError("ours"))
-        rendered(LogUnavailable("Kafka is away"))
-        rendered(Unauthenticated())
-    ours, away = caplog.records
-    assert ours.exc_info
-    assert not away.exc_info
-    assert all("req_9" in record.getMessage() for record in caplog.records)
