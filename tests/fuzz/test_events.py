@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.budget import PATIENCE, examples
 from tests.flow.stack import Stack
-from tests.fuzz.test_openapi import INSIDE, check
+from tests.fuzz.test_openapi import check
+from tests.inside import INSIDE
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(PATIENCE)]
 

@@ -24,16 +24,11 @@ from pipeline.clock import now
 from tests.budget import PATIENCE, examples
 from tests.every.test_every_route import DOCUMENT, assert_enveloped
 from tests.flow.stack import JWT_SECRETS, Stack
+from tests.inside import INSIDE
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(PATIENCE)]
 
 KID, SECRET = JWT_SECRETS.split(":")
-INSIDE = re.compile(
-    r"Traceback|File \"|\.py\b|site-packages|/tmp/|/root/|/home/|0x[0-9a-f]{8}|librdkafka|confluent|clickhouse|chdb"
-    r"|pydantic|msgspec|fastavro|sys\.|\b(Value|Type|Key|Attribute|Index|Recursion|Unicode\w+)Error\b",
-    re.IGNORECASE,
-)
-"""What no answer says: where files lie, what it is made of, what Python calls it."""
 NO_HTTP = "Invalid HTTP request received."
 """Said in plain text, since there is no request that had a path."""
 DESCRIBES_ITSELF = ("/docs", "/openapi.json")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.budget import PATIENCE, examples
 from tests.flow.stack import Stack
-from tests.fuzz.test_openapi import INSIDE
+from tests.inside import INSIDE
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(PATIENCE)]
 
