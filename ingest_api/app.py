@@ -18,6 +18,8 @@ from starlette.responses import HTMLResponse, Response
 
 from ingest_api import health
 from ingest_api.accounts import routes as accounts
+from ingest_api.audit import routes as audit
+from ingest_api.audit.outcome import Remembering, observer_among
 from ingest_api.auth import public
 from ingest_api.clustering import routes as clustering
 from ingest_api.envelopes import Envelope, Renderer
@@ -27,7 +29,7 @@ from ingest_api.live import routes as live
 from ingest_api.openapi import document, guard_of, routes_of
 from ingest_api.problems import Problem
 from ingest_api.registry import routes as registry
-from ingest_api.requests import Body, Requests
+from ingest_api.requests import Body, Observe, Requests
 from ingest_api.settings import ApiSettings
 from ingest_api.wiring import Part, Wiring
 from pipeline.errors import Failure
@@ -35,6 +37,7 @@ from pipeline.errors import Failure
 STREETS: tuple[APIRouter, ...] = (
     health.router,
     accounts.router,
+    audit.router,
     registry.router,
     live.router,
     clustering.router,
@@ -88,11 +91,11 @@ def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
     for route in routes_of(app):
         guard_of(route)
     app.state.openapi = encode(document(app, ENVELOPES))
-    _surround(app, settings, Renderer(wiring.clock, ENVELOPES))
+    _surround(app, settings, Remembering(wiring.clock, ENVELOPES), observer_among(wiring.parts))
     return app
 
 
-def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer) -> None:
+def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer, observe: Observe) -> None:
     for kind in (Problem, Failure, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, renderer.handle)
     app.add_exception_handler(405, partial(_method_not_allowed, renderer))
@@ -106,7 +109,8 @@ def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer) -> None:
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "Idempotency-Key", "Prefer", "Last-Event-ID"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(Requests, renderer=renderer, at_once=settings.max_connections)  # the last added is the outermost
+    # The last added is the outermost.
+    app.add_middleware(Requests, renderer=renderer, at_once=settings.max_connections, observe=observe)
 
 
 async def _method_not_allowed(renderer: Renderer, request: Request, error: Exception) -> Json:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
+from ingest_api.audit.recorder import Audit
 from ingest_api.clustering.door import ClusteringDoor
 from ingest_api.clustering.streams import Streams
 from ingest_api.gate import Gate
@@ -113,5 +114,6 @@ def assemble(settings: DoorSettings) -> Assembled:
     )
     clustering = ClusteringDoor(gate, replies, streams, reader, codec, clock, settings.api.max_points)
     parts = (*bare.parts, LogPart(settings.kafka), WarehousePart(reader), streams, replies, gate, live, clustering)
-    wiring = replace(bare, probes=probes(settings.kafka, reader, clock), parts=parts)
+    audit = Audit(settings.kafka, ordinal, codec, clock, reader)
+    wiring = replace(bare, probes=probes(settings.kafka, reader, clock), parts=(*parts, audit))
     return Assembled(wiring, live.drain)

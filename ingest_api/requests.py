@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
@@ -22,15 +23,17 @@ _LINGER_SECONDS = 5.0
 _LINGER_BYTES = 128 * 1024 * 1024
 _CLIENT_LEFT = 499
 _FULL_SECONDS = 5.0
+Observe = Callable[[Scope, int], None]
 
 
 class Requests:
     """Gives each request an id (the caller's X-Request-ID where it is a fit one), answers what nobody caught,
     sets the headers every answer has, and writes one line when all is done. More than `at_once` requests and
-    WebSockets at a time are answered 503."""
+    WebSockets at a time are answered 503. `observe` is told the status of each as soon as it is known, before the
+    answer leaves; of a WebSocket 101, or that of the problem for which it is turned away."""
 
-    def __init__(self, app: ASGIApp, renderer: Renderer, at_once: int) -> None:
-        self.app, self.renderer, self.at_once = app, renderer, at_once
+    def __init__(self, app: ASGIApp, renderer: Renderer, at_once: int, observe: Observe) -> None:
+        self.app, self.renderer, self.at_once, self.observe = app, renderer, at_once, observe
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,7 +42,7 @@ class Requests:
             return
         state = scope.setdefault("state", {})
         state["request_id"] = _request_id(scope)
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self.observe)
         started = time.perf_counter()
         self._open += 1
         try:
@@ -56,7 +59,7 @@ class Requests:
                 return
             await self.app(scope, receive, answer)
         except ClientDisconnect:
-            answer.status = answer.status or _CLIENT_LEFT
+            answer.begin(_CLIENT_LEFT)
         except asyncio.CancelledError:
             # The server ends and has waited long enough: its own answer would be a bare 500.
             if answer.status or scope["type"] == "websocket":
@@ -73,20 +76,27 @@ class Requests:
 class _Answer:
     """`send`, which notes the status and adds the headers."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope, self._send = scope, send
+    def __init__(self, scope: Scope, send: Send, observe: Observe) -> None:
+        self._scope, self._send, self._observe = scope, send, observe
         self.status = 0
+
+    def begin(self, status: int) -> None:
+        """The first one counts. A problem told over a WebSocket is told once that is accepted."""
+        if not self.status:
+            self.status = status
+            problem = self._scope["state"].get("problem")
+            self._observe(self._scope, status if problem is None else problem.status)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] in _STARTS:
-            self.status = message["status"]
+            self.begin(message["status"])
             self._add_headers(MutableHeaders(scope=message))
         elif message["type"] == "websocket.accept":
-            self.status = 101
+            self.begin(101)
             message.setdefault("headers", [])
             MutableHeaders(scope=message)["X-Request-ID"] = self._scope["state"]["request_id"]
-        elif message["type"] == "websocket.close" and not self.status:
-            self.status = 403
+        elif message["type"] == "websocket.close":
+            self.begin(403)
         await self._send(message)
 
     def _add_headers(self, headers: MutableHeaders) -> None:

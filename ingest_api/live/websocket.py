@@ -262,6 +262,7 @@ async def serve(
 
 async def refuse(websocket: WebSocket, problem: Problem, code: int) -> None:
     """Accepts, since a browser shows nothing of a refused handshake, tells the problem, and closes."""
+    websocket.state.problem = problem
     text = encode(error_message(problem, iso(wiring_of(websocket).clock()))).decode()
     with suppress(TimeoutError, WebSocketDisconnect):
         async with asyncio.timeout(_FAREWELL):

@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.warehouse.archive.assembler import Target
+from pipeline.warehouse.archive.audit import AUDIT
 from pipeline.warehouse.archive.block import NOTHING, Block, Refusal
 from pipeline.warehouse.archive.drifts import DRIFTS
 from pipeline.warehouse.archive.ledger import Ledger
 from pipeline.warehouse.archive.points import POINTS
 from pipeline.warehouse.archive.streams import STREAMS
 from pipeline.warehouse.connection import Connection
+from schemas.accounts.traces import Verdict
 from schemas.event import Event
 from tests.pipeline.warehouse.databases import migrated_database
-from tests.pipeline.warehouse.records import CODEC, MICROSECONDS, drift, logged, points, update
+from tests.pipeline.warehouse.records import CODEC, MICROSECONDS, action, drift, logged, points, update
 
 BOOK = Path(__file__).parents[2] / "docs" / "sql.md"
 QUERIES = re.findall(r"^```sql\n(.*?)^```$", BOOK.read_text("utf-8"), re.DOTALL | re.MULTILINE)
@@ -26,7 +28,7 @@ QUERIES = re.findall(r"^```sql\n(.*?)^```$", BOOK.read_text("utf-8"), re.DOTALL 
 
 @pytest.fixture(scope="module")
 def stored(warehouse_url: str) -> Iterator[Connection]:
-    """Half an hour of the stream `default`, just now: points, updates, a drift, a record that could not be read."""
+    """Half an hour of the stream `default`, just now: points, updates, drifts, actions, and what could not be read."""
     began = time.time_ns() // 1000 - 1800 * MICROSECONDS
     at = [began + minute * 60 * MICROSECONDS for minute in range(30)]
     batches: list[Event] = [
@@ -36,9 +38,11 @@ def stored(warehouse_url: str) -> Iterator[Connection]:
     updates: list[Event] = [
         update("default", n, {1: 10 * n, 2: 7 * n, 3: n, 4: 1}, updated_at=moment) for n, moment in enumerate(at, 1)
     ]
+    actions: list[Event] = [action(n, at=moment) for n, moment in enumerate(at)]
+    actions.append(action(30, at=at[-1], verdict=Verdict.REFUSED, status=403, reason="AUTHORIZATION_ERROR"))
     from_now = [_moved(drift(n), at[n]) for n in (10, 20)]
     with migrated_database(warehouse_url) as connection:
-        for target, events in ((POINTS, batches), (STREAMS, updates), (DRIFTS, from_now)):
+        for target, events in ((POINTS, batches), (STREAMS, updates), (DRIFTS, from_now), (AUDIT, actions)):
             _store(connection, target, events)
         yield connection
 

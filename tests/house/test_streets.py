@@ -22,6 +22,7 @@ OWN = {
         "pipeline/courier/",
         "topologies/accounts.py",
         "ingest_api/accounts/",
+        "ingest_api/audit/",
     ),
 }
 """What goes with the street."""
