@@ -30,7 +30,7 @@ class Requests:
     """Gives each request an id (the caller's X-Request-ID where it is a fit one), answers what nobody caught,
     sets the headers every answer has, and writes one line when all is done. More than `at_once` requests and
     WebSockets at a time are answered 503. `observe` is told the status of each as soon as it is known, before the
-    answer leaves; of a WebSocket 101, or that of the problem for which it is turned away."""
+    answer leaves; 101 of a WebSocket that is accepted."""
 
     def __init__(self, app: ASGIApp, renderer: Renderer, at_once: int, observe: Observe) -> None:
         self.app, self.renderer, self.at_once, self.observe = app, renderer, at_once, observe
@@ -81,11 +81,10 @@ class _Answer:
         self.status = 0
 
     def begin(self, status: int) -> None:
-        """The first one counts. A problem told over a WebSocket is told once that is accepted."""
+        """The first one counts."""
         if not self.status:
             self.status = status
-            problem = self._scope["state"].get("problem")
-            self._observe(self._scope, status if problem is None else problem.status)
+            self._observe(self._scope, status)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] in _STARTS:

@@ -11,9 +11,10 @@ from starlette.types import Scope
 
 from ingest_api.audit.recorder import Audit
 from ingest_api.audit.tally import Deed
+from ingest_api.envelopes import Renderer
 from ingest_api.json import Json
 from ingest_api.limits import address_key
-from ingest_api.problems import Forbidden, Problem, Renderer, problem_of
+from ingest_api.problems import Forbidden, Problem, problem_of
 from ingest_api.requests import Observe
 from ingest_api.wiring import Part
 
@@ -36,7 +37,8 @@ class Remembering(Renderer):
 
 
 class Outcomes:
-    """Called once for each request and each WebSocket that is opened, with its status (101 or a refusal's for these).
+    """Called once for each request, with its status. A WebSocket that is turned away may have been accepted in order to
+    tell it why: its status is then that of the problem.
 
     Every write of a known caller is told to the audit, unless the route set `request.state.audited`: it then sent a
     command, whose decision is audited by the worker that takes it. And every one of REFUSALS. `request.state.principal`
@@ -49,19 +51,21 @@ class Outcomes:
     def __call__(self, scope: Scope, status: int) -> None:
         state = scope["state"]
         method, actor, route = scope.get("method", "WS"), state.get("principal"), scope.get("route")
+        problem: Problem | None = state.get("problem")
+        if problem is not None and method == "WS":
+            status = problem.status
         wrote = actor is not None and method in WRITES
         if not (wrote or status in REFUSALS) or route is None or state.get("audited"):
             return
         client = scope.get("client")
         network = _network(client[0] if client else None)
-        problem: Problem | None = state.get("problem")
         self._audit.note(
             Deed(
                 actor or network,
                 f"{method} {route.path}",
                 status,
                 _target(scope, status),
-                None if problem is None else problem.code,
+                None if problem is None else problem.reason or problem.code,
                 problem.permission if isinstance(problem, Forbidden) else None,
                 network.removeprefix("address:"),
             ),

@@ -146,8 +146,8 @@ async def test_a_write_of_a_known_caller_is_recorded_with_what_it_changed(kafka:
         ("POST", "/test/things/taken", True, ("key:sensor-7", 409, "taken", "TAKEN", {})),
         ("DELETE", "/test/things/t-1", True, ("key:sensor-7", 403, None, "AUTHORIZATION_ERROR", {"missing": "admin"})),
         ("GET", "/test/things", True, ("key:sensor-7", 403, None, "AUTHORIZATION_ERROR", {"missing": "admin"})),
-        ("POST", "/test/things/t-1", False, ("address:203.0.113.7", 401, None, "AUTHENTICATION_ERROR", {})),
-        ("GET", "/test/things", False, ("address:203.0.113.7", 401, None, "AUTHENTICATION_ERROR", {})),
+        ("POST", "/test/things/t-1", False, ("address:203.0.113.7", 401, None, "AUTH_REQUIRED", {})),
+        ("GET", "/test/things", False, ("address:203.0.113.7", 401, None, "AUTH_REQUIRED", {})),
     ],
 )
 async def test_a_refusal_is_recorded_with_its_reason(
