@@ -22,7 +22,13 @@ READ = "clustering:read"
 router = APIRouter(tags=["live"])
 
 
-@router.get("/api/v1/events", response_class=EventStream, response_model=None, status_code=200)
+@router.get(
+    "/api/v1/events",
+    response_class=EventStream,
+    response_model=None,
+    status_code=200,
+    responses={400: {"description": "The cursor cannot be used"}},
+)
 async def events(
     request: Request,
     principal: Annotated[Principal, Depends(may(READ, query=True))],

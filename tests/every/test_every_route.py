@@ -146,6 +146,18 @@ async def test_a_body_that_cannot_be_read_is_answered_as_described(
 
 
 @each_route
+async def test_a_parameter_that_cannot_be_used_is_answered_as_described(
+    door: httpx.AsyncClient, method: str, path: str
+) -> None:
+    named = [each["name"] for each in operation_at(method, path).get("parameters", ()) if each["in"] == "query"]
+    for name in named:
+        for value in ("-1", "no number", "\x00", "x" * 2000):
+            answer = await door.request(method, address(path), params={name: value}, headers={"X-API-Key": ANYTHING})
+            if answer.status_code >= 400:
+                assert_described(method, path, answer)
+
+
+@each_route
 async def test_a_body_that_nobody_wants_is_answered_in_the_envelope(
     door: httpx.AsyncClient, method: str, path: str
 ) -> None:

@@ -117,8 +117,10 @@ async def test_what_cannot_be_asked_is_answered_with_what_can(
 ) -> None:
     async with serving(Log(kafka_bootstrap).live()) as served, httpx.AsyncClient() as client:
         answer = await client.get(f"{served.url}/api/v1/events", params=query, headers={"X-API-Key": READER})
+        described = (await client.get(f"{served.url}/openapi.json")).json()
     assert answer.status_code == status
     assert told in answer.text
+    assert str(status) in described["paths"]["/api/v1/events"]["get"]["responses"]
 
 
 async def test_only_who_may_read_gets_in(kafka_bootstrap: str) -> None:
