@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from enum import Enum, auto
 
 from schemas.accounts.webhooks import TEST_EVENT, Attempt, Delivery, Progress
 
@@ -17,7 +18,18 @@ DELAYS = (5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 2
 LIFETIME = 24 * HOUR
 """From a delivery's creation to its last attempt."""
 JITTER = 0.2
+GRACE = MINUTE
+"""A delivery whose webhook is not there may be ahead of it: they are in two topics."""
 GONE = 410
+
+
+class Standing(Enum):
+    """Whether a webhook is told anything. Deliveries of one that is turned off are held: turned on again within their
+    lifetime, it gets them."""
+
+    OPEN = auto()
+    HELD = auto()
+    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +72,17 @@ def next_attempt_at(delivery: Delivery, attempts: int, now: int, retry_after: in
     return min(max(now + delay + spread, now + (retry_after or 0)), last)
 
 
-def due_at(delivery: Delivery) -> int:
-    """When a pending delivery is to be tried."""
-    return delivery.created_at if delivery.next_attempt_at is None else delivery.next_attempt_at
+def due_at(delivery: Delivery, standing: Standing = Standing.OPEN) -> int:
+    """When something is to be done about a pending delivery: it is tried, or, of a webhook that is not open, ended."""
+    if standing is Standing.OPEN:
+        return delivery.created_at if delivery.next_attempt_at is None else delivery.next_attempt_at
+    return delivery.created_at + (LIFETIME if standing is Standing.HELD else GRACE)
+
+
+def ended(delivery: Delivery, now: int, why: str) -> Delivery:
+    """The delivery failed for good without another try; the log of its attempts says why."""
+    note = Attempt(now, 0.0, None, why)
+    return replace(delivery, progress=Progress.FAILED, next_attempt_at=None, attempts=[*delivery.attempts, note])
 
 
 def told(attempt: Attempt) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +27,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Records of `topic` are the webhooks' `event`; `tell` takes one and may pass it over (None)."""
+    """Records of `topic` are the webhooks' `event`, for owners with `permission`; `tell` takes one and may pass it over
+    (None)."""
 
     event: str
     topic: Topic
+    permission: str
     tell: Callable[[Any], Told | None]
 
 
@@ -49,7 +51,7 @@ def _drift(record: DriftDetected) -> Told:
     return Told(f"{position}/{record.ordinal}", record.detected_at, data)
 
 
-TRIGGERS: Sequence[Trigger] = (Trigger("drift.detected", DRIFT, _drift),)
+TRIGGERS: tuple[Trigger, ...] = (Trigger("drift.detected", DRIFT, "clustering:read", _drift),)
 
 
 def body_of(event: str, told: Told) -> bytes:

@@ -70,6 +70,7 @@ class Tail:
         self._room = threading.Semaphore(4)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._assigning: asyncio.Future[list[tuple[str, int, int, int]]] | None = None
         self.caught_up = asyncio.Event()
         """Set once every record that was in the log at `start` has been delivered."""
 
@@ -77,7 +78,8 @@ class Tail:
         """Returns once every start is a settled offset: a record produced after this is delivered.
         Raises LogUnavailable."""
         self._loop = asyncio.get_running_loop()
-        moves = await asyncio.to_thread(self._assign, dict(starts))
+        self._assigning = asyncio.ensure_future(asyncio.to_thread(self._assign, dict(starts)))
+        moves = await asyncio.shield(self._assigning)
         if self._moved is not None:
             for move in moves:
                 self._moved(*move)
@@ -88,6 +90,8 @@ class Tail:
     async def stop(self) -> None:
         self._stopping.set()
         self._room.release()
+        if self._assigning is not None:  # a start that was cancelled leaves a thread in the client
+            await asyncio.gather(self._assigning, return_exceptions=True)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
         if self._opened is not None:

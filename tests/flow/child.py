@@ -127,5 +127,9 @@ def archive(environ: Mapping[str, str], folder: Path) -> Child:
     return Child("pipeline.warehouse.archive", [], environ, folder / "archive.log")
 
 
+def courier(environ: Mapping[str, str], folder: Path) -> Child:
+    return Child("pipeline.courier", [], environ, folder / "courier.log")
+
+
 def api(environ: Mapping[str, str], folder: Path, port: int) -> Child:
     return Child("ingest_api", [], {"THALWEG_API_PORT": str(port), **environ}, folder / "api.log")

@@ -1,0 +1,165 @@
+"""What the courier knows: the deliveries, webhooks and users of the log; and how it writes down what it has done."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pipeline.clock import Clock
+from pipeline.courier.schedule import Standing
+from pipeline.courier.triggers import TRIGGERS, Trigger
+from pipeline.errors import LogUnavailable
+from pipeline.kafka.producer import Producer
+from pipeline.kafka.view import View
+from pipeline.settings import KafkaSettings
+from schemas.accounts.permissions import permitted
+from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, USERS, WEBHOOKS
+from schemas.accounts.traces import MailRequested
+from schemas.accounts.users import Status, User
+from schemas.accounts.webhooks import TEST_EVENT, Delivery, Progress, Webhook
+from schemas.codec import Codec
+from schemas.entity import Commanded
+from schemas.event import Event
+from schemas.topic import Topic
+
+log = logging.getLogger(__name__)
+
+CLIENT = "thalweg-courier"
+PATIENCE_S = 60.0
+"""So long the log may be away before the courier ends; what it has done and not written down is done again."""
+AT_ONCE = 1000
+_ENDED = 1 << 30
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Those of the catalogue; tests have their own."""
+
+    deliveries: Topic = DELIVERIES
+    webhooks: Topic = WEBHOOKS
+    users: Topic = USERS
+    commanded: Topic = COMMANDED
+    mail: Topic = MAIL
+    triggers: Sequence[Trigger] = TRIGGERS
+
+
+def advance(delivery: Delivery | None) -> int:
+    """How far a delivery has come. It only grows: a record that says less is an old one."""
+    if delivery is None:
+        return -1
+    return len(delivery.attempts) + (0 if delivery.progress is Progress.PENDING else _ENDED)
+
+
+class Books:
+    """Of one courier that works. `changed` is called in the loop with the ids of pending deliveries about which
+    something is different, and of those that are not pending any more."""
+
+    def __init__(
+        self, kafka: KafkaSettings, codec: Codec, topics: Topics, clock: Clock, changed: Callable[[Iterable[str]], None]
+    ) -> None:
+        self._codec, self._topics, self._clock, self._changed = codec, topics, clock, changed
+        self._permissions = {trigger.event: trigger.permission for trigger in topics.triggers}
+        self._pending: dict[str, set[str]] = defaultdict(set)
+        self._producer = Producer(kafka, CLIENT, timeout=PATIENCE_S)
+        self._deliveries = View(kafka, CLIENT, topics.deliveries, Delivery, codec, order=advance)
+        self._webhooks = View(kafka, CLIENT, topics.webhooks, Webhook, codec, order=lambda it: it.source_offset)
+        self._users = View(kafka, CLIENT, topics.users, User, codec, order=lambda it: it.source_offset)
+        self._deliveries.watch(self._note_delivery)
+        self._webhooks.watch(lambda key, _: self._changed(self._pending.get(key, ())))
+        self._users.watch(self._note_user)
+
+    async def open(self) -> None:
+        """Returns when everything is known that was in the log at the call. Raises LogUnavailable."""
+        for view in (self._users, self._webhooks, self._deliveries):
+            await view.start(1)
+
+    async def close(self) -> None:
+        for view in (self._deliveries, self._webhooks, self._users):
+            await view.stop()
+        await self._producer.close(1.0)
+
+    @property
+    def deliveries(self) -> Mapping[str, Delivery]:
+        return self._deliveries.entries
+
+    @property
+    def webhooks(self) -> Mapping[str, Webhook]:
+        return self._webhooks.entries
+
+    def pending(self, webhook: str) -> Collection[str]:
+        return self._pending.get(webhook, ())
+
+    @property
+    def pending_in_all(self) -> int:
+        return sum(map(len, self._pending.values()))
+
+    def standing(self, delivery: Delivery) -> Standing:
+        """A test goes to a webhook that is turned off, too."""
+        webhook = self.webhooks.get(delivery.webhook)
+        if webhook is None:
+            return Standing.UNKNOWN
+        return Standing.OPEN if self._is_open(webhook, delivery.event) else Standing.HELD
+
+    def listeners(self, event: str) -> list[Webhook]:
+        """Webhooks that are to be told of an event now."""
+        return [it for it in self.webhooks.values() if event in it.events and self._is_open(it, event)]
+
+    async def write(self, deliveries: Sequence[Delivery]) -> None:
+        """Returns when they are durable, and known here as they will be to the next courier. Raises LogUnavailable."""
+        for begin in range(0, len(deliveries), AT_ONCE):
+            some = deliveries[begin : begin + AT_ONCE]
+            await asyncio.gather(*(self._send(self._topics.deliveries, it.id, it) for it in some))
+            if not await self._deliveries.until(partial(_hold, some), PATIENCE_S):
+                raise LogUnavailable("Kafka does not give back the deliveries it has taken")
+
+    async def forget(self, ids: Iterable[str]) -> None:
+        """Raises LogUnavailable."""
+        topic = self._topics.deliveries.name
+        await asyncio.gather(*(self._producer.send(topic, None, key=name.encode()) for name in ids))
+
+    async def disable(self, webhook: Webhook, reason: str, letter: MailRequested | None) -> None:
+        """Asks for the webhook to be turned off, and for a letter to its owner. Raises LogUnavailable."""
+        arguments = json.dumps({"reason": reason})
+        command = Commanded(Webhook.KIND, webhook.id, "disable", arguments, None, "system:courier", None, self._clock())
+        await self._send(self._topics.commanded, webhook.id, command)
+        if letter is not None:
+            await self._send(self._topics.mail, letter.user, letter)
+
+    def owner(self, webhook: Webhook) -> User | None:
+        return self._users.entries.get(webhook.owner)
+
+    def _is_open(self, webhook: Webhook, event: str) -> bool:
+        """Turned on, of an owner who is active and may see such events."""
+        owner = self.owner(webhook)
+        if owner is None or owner.status is not Status.ACTIVE:
+            return False
+        if event == TEST_EVENT:
+            return True
+        return webhook.enabled and self._permissions.get(event) in permitted(owner.roles)
+
+    async def _send(self, topic: Topic, key: str, event: Event) -> None:
+        await self._producer.send(topic.name, self._codec.encode(event), key=key.encode())
+
+    def _note_delivery(self, key: str, delivery: Delivery | None) -> None:
+        if delivery is not None and delivery.progress is Progress.PENDING:
+            self._pending[delivery.webhook].add(key)
+        else:
+            for webhook in [delivery.webhook] if delivery is not None else list(self._pending):
+                self._pending[webhook].discard(key)
+                if not self._pending[webhook]:
+                    del self._pending[webhook]
+        self._changed((key,))
+
+    def _note_user(self, key: str, _: User | None) -> None:
+        for webhook in self.webhooks.values():
+            if webhook.owner == key:
+                self._changed(self._pending.get(webhook.id, ()))
+
+
+def _hold(deliveries: Sequence[Delivery], entries: Mapping[str, Delivery]) -> bool:
+    return all(advance(entries.get(delivery.id)) >= advance(delivery) for delivery in deliveries)

@@ -1,0 +1,97 @@
+"""Events become deliveries: read from the log, made for every webhook that asks for them, and then read no more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipeline.clock import Clock
+from pipeline.courier.books import Books
+from pipeline.courier.schedule import ended
+from pipeline.courier.settings import CourierSettings
+from pipeline.courier.triggers import Trigger, body_of, delivery_id
+from pipeline.kafka.follower import Follower
+from pipeline.kafka.member import Place
+from pipeline.kafka.record import Record
+from pipeline.settings import KafkaSettings
+from schemas.accounts.webhooks import Delivery, Progress
+from schemas.codec import Codec, Undecodable
+
+log = logging.getLogger(__name__)
+
+RUN = 200
+CROWDED = "too many deliveries wait for this webhook"
+
+
+class Enrolment:
+    """Offsets are committed only once the deliveries are in the log; what is read again makes the same ids."""
+
+    def __init__(
+        self, kafka: KafkaSettings, settings: CourierSettings, triggers: Sequence[Trigger], books: Books, clock: Clock
+    ) -> None:
+        self._settings, self._books, self._clock = settings, books, clock
+        self._triggers = {trigger.topic.name: trigger for trigger in triggers}
+        self._places = [
+            (trigger.topic.name, partition)
+            for trigger in triggers
+            for partition in range(trigger.topic.partitions or kafka.partitions)
+        ]
+        self._follower = Follower(kafka, settings.readers)
+
+    async def start(self) -> None:
+        """Raises LogUnavailable."""
+        await asyncio.to_thread(self._follower.start, self._places)
+
+    async def run(self, codec: Codec) -> None:
+        """Raises Broken, LogUnavailable."""
+        while True:
+            records = await asyncio.to_thread(self._follower.read, 0.1, RUN)
+            if records:
+                await self._books.write(list(self._new(records, codec)))
+                await asyncio.to_thread(self._follower.commit)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._follower.close)
+
+    @property
+    def read(self) -> Mapping[Place, int]:
+        """The offsets with which the next courier would begin."""
+        return self._follower.committed
+
+    def _new(self, records: Iterable[Record], codec: Codec) -> Iterable[Delivery]:
+        made: dict[str, Delivery] = {}
+        for record in records:
+            for delivery in self._of(record, codec):
+                if delivery.id not in self._books.deliveries:
+                    made.setdefault(delivery.id, delivery)
+        return self._admitted(made.values())
+
+    def _of(self, record: Record, codec: Codec) -> Iterable[Delivery]:
+        trigger = self._triggers[record.topic]
+        if record.value is None:
+            return
+        try:
+            told = trigger.tell(codec.decode(record.value, trigger.topic.record))
+        except Undecodable as error:
+            log.warning("%s tells nothing: %s", record.position, error)
+            return
+        if told is None:
+            return
+        now, body, source = self._clock(), body_of(trigger.event, told), str(record.position)
+        for webhook in self._books.listeners(trigger.event):
+            name = delivery_id(webhook.id, trigger.event, told)
+            yield Delivery(name, webhook.id, trigger.event, source, now, Progress.PENDING, now, [], body)
+
+    def _admitted(self, deliveries: Iterable[Delivery]) -> Iterable[Delivery]:
+        """A webhook for which too many wait gets no more: those that come are failed at once, and tell so."""
+        room = self._settings.pending - self._books.pending_in_all
+        waiting: dict[str, int] = {}
+        for delivery in deliveries:
+            count = waiting.setdefault(delivery.webhook, len(self._books.pending(delivery.webhook)))
+            if room > 0 and count < self._settings.pending_each:
+                waiting[delivery.webhook] = count + 1
+                room -= 1
+                yield delivery
+            else:
+                yield ended(delivery, self._clock(), CROWDED)

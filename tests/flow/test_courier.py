@@ -1,0 +1,108 @@
+"""The courier as a process: killed in the midst of its work, it loses no delivery and makes none up."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.courier.books import Topics
+from pipeline.courier.settings import CourierSettings
+from pipeline.kafka.browse import committed
+from pipeline.kafka.producer import Producer
+from pipeline.kafka.provision import provision
+from pipeline.settings import KafkaSettings
+from schemas.accounts.webhooks import TEST_EVENT, Delivery, Progress
+from schemas.clustering.topics import DRIFT
+from tests.doubles.receiver import Delivered, Receiver, receiving, status
+from tests.flow.child import Child, courier
+from tests.pipeline.courier.world import SECRET, World
+
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+
+EVENTS = 150
+
+
+@pytest.fixture
+async def here(kafka_bootstrap: str) -> AsyncIterator[World]:
+    kafka = KafkaSettings(kafka_bootstrap)
+    await asyncio.to_thread(provision, kafka)
+    producer = Producer(kafka, "test")
+    made = World(kafka, Topics(), producer)
+    await made.user()
+    yield made
+    await producer.close()
+
+
+@pytest.fixture
+async def child(here: World, tmp_path: Path) -> AsyncIterator[Child]:
+    told = {
+        "THALWEG_KAFKA_BOOTSTRAP": here.kafka.bootstrap,
+        "THALWEG_ACCOUNT_SECRETS": "k1:a secret of thirty-two characters",
+        "THALWEG_WEBHOOK_ALLOW": "127.0.0.1",
+        "THALWEG_COURIER_GROUP": f"courier-{uuid.uuid4().hex[:8]}",
+        "THALWEG_COURIER_INSTANCE": f"courier-{here.name}",
+    }
+    made = courier(told, tmp_path)
+    here.settings = CourierSettings.from_environment(told)
+    await asyncio.to_thread(made.start)
+    yield made
+    await asyncio.to_thread(made.stop)
+
+
+async def begun(here: World) -> None:
+    """Returns once the courier has its turn and reads events."""
+
+    def reads() -> bool:
+        return None not in committed(here.kafka, here.settings.readers, DRIFT.name).values()
+
+    await here.until(reads)
+
+
+async def test_a_test_delivery_is_sent_signed_and_written_down(here: World, child: Child) -> None:
+    async with receiving() as receiver:
+        webhook = await here.webhook(receiver.url)
+        name = f"msg_{uuid.uuid4().hex}"
+        probe = Delivery(name, webhook.id, TEST_EVENT, None, here.now(), Progress.PENDING, here.now(), [], b"{}")
+        await here.write(here.topics.deliveries, name, probe)
+        known = await here.until_all(Progress.DELIVERED, 1)
+    [got] = receiver.received
+    got.verify(SECRET)
+    assert list(known) == [got.id] == [name]
+    assert await asyncio.to_thread(child.stop) == 0
+
+
+async def test_whoever_kills_it_every_delivery_arrives_under_its_one_id(here: World, child: Child) -> None:
+    """Ids of before the first kill are all there are in the end; each was received, and none is left."""
+
+    async def first_fails_some(got: Delivered, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.01)
+        fails = int(got.id[-1], 16) < 3 and receiver.ids.count(got.id) == 1
+        writer.write(status(503 if fails else 200))
+
+    await begun(here)
+    async with receiving(Receiver()) as receiver:
+        receiver.script = first_fails_some
+        hooks = [await here.webhook(receiver.url, name) for name in "ab"]
+        await asyncio.sleep(1)
+        telling = asyncio.create_task(_tell(here))
+        for arrived in (20, 60, 120, 200):
+            while len(receiver.received) < arrived:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            await asyncio.to_thread(child.kill)
+            await asyncio.to_thread(child.start)
+        await telling
+        known = await here.until_all(Progress.DELIVERED, len(hooks) * EVENTS)
+    assert set(receiver.ids) == set(known)
+    assert {it.id for it in here.history()} == set(known)
+    for got in receiver.received:
+        assert got.body == known[got.id].body
+
+
+async def _tell(here: World) -> None:
+    for number in range(EVENTS):
+        await here.drift(number, stream=f"s{here.name}{number % 8}")
+        await asyncio.sleep(0.01)

@@ -1,0 +1,146 @@
+"""A courier of a test's own: topics, a webhook's owner, a clock that can be set, and the log to look into."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+
+from pipeline import clock
+from pipeline.accounts.destinations import Allowed
+from pipeline.accounts.sealing import Seals, SealSettings
+from pipeline.courier.books import Topics
+from pipeline.courier.courier import Courier
+from pipeline.courier.post import Post
+from pipeline.courier.settings import CourierSettings
+from pipeline.courier.term import Letter, Term
+from pipeline.courier.triggers import TRIGGERS
+from pipeline.kafka.browse import stretch
+from pipeline.kafka.producer import Producer
+from pipeline.settings import KafkaSettings
+from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, USERS, WEBHOOKS
+from schemas.accounts.traces import MailRequested
+from schemas.accounts.users import User
+from schemas.accounts.webhooks import Delivery, Progress, Webhook
+from schemas.clustering.clusters import DriftDetected
+from schemas.codec import Codec
+from schemas.entity import Commanded
+from schemas.event import Event
+from schemas.topic import Topic
+from tests.pipeline.kafka.topics import Topics as Maker
+
+CODEC = Codec()
+SEALS = Seals(SealSettings(("a secret of thirty-two characters",)))
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+LOOPBACK = Allowed.parse("127.0.0.0/8")
+
+
+@dataclass
+class World:
+    """`offset` is added to the clock, in microseconds. `name` is part of every id, so that worlds can share topics."""
+
+    kafka: KafkaSettings
+    topics: Topics
+    producer: Producer
+    name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    settings: CourierSettings = field(default_factory=CourierSettings)
+    offset: int = 0
+    letter: Letter | None = None
+    versions: int = 0
+
+    def now(self) -> int:
+        return clock.now() + self.offset
+
+    @contextlib.asynccontextmanager
+    async def courier(self) -> AsyncIterator[asyncio.Task[None]]:
+        """One that runs; it may not be its turn yet."""
+        post = Post(self.settings.allowed, seconds=self.settings.seconds)
+
+        def term() -> Term:
+            return Term(self.kafka, CODEC, self.settings, SEALS, post, self.now, topics=self.topics, letter=self.letter)
+
+        task = asyncio.create_task(Courier(self.kafka, self.settings, self.topics.deliveries, term).run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def user(self, **changes: object) -> User:
+        self.versions += 1
+        user = User(f"u{self.name}", self.versions, self.versions, self.now(), self.now(), 1, "ada", "ada@example.com")
+        user = replace(user, **{"roles": ["user"], "email_verified": True, **changes})  # type: ignore[arg-type]
+        await self.write(self.topics.users, user.id, user)
+        return user
+
+    async def webhook(self, url: str, name: str = "", **changes: object) -> Webhook:
+        self.versions += 1
+        made = (f"w{self.name}{name}", self.versions, self.versions, self.now(), self.now(), f"u{self.name}")
+        webhook = replace(Webhook(*made, url, ["drift.detected"], SEALS.seal(SECRET)), **changes)  # type: ignore[arg-type]
+        await self.write(self.topics.webhooks, webhook.id, webhook)
+        return webhook
+
+    async def drift(self, offset: int, stream: str | None = None) -> None:
+        """One event; of the same offset, the same one again."""
+        record = DriftDetected(
+            *(stream or f"s{self.name}", 0, offset, 0, self.now(), 7, "mean", 3.5, 0.8, [1, 2], "look")
+        )
+        await self.write(self.topics.triggers[0].topic, record.stream, record)
+
+    async def write(self, topic: Topic, key: str, event: Event | None) -> None:
+        value = None if event is None else CODEC.encode(event)
+        await self.producer.send(topic.name, value, key=key.encode())
+
+    def history(self) -> list[Delivery]:
+        """Every record of this world's deliveries."""
+        records = stretch(self.kafka, self.topics.deliveries.name)
+        told = [CODEC.decode(each.value, Delivery) for each in records if each.value is not None]
+        return [delivery for delivery in told if delivery.webhook.startswith(f"w{self.name}")]
+
+    def deliveries(self) -> dict[str, Delivery]:
+        return {delivery.id: delivery for delivery in self.history()}
+
+    def commands(self) -> list[Commanded]:
+        records = stretch(self.kafka, self.topics.commanded.name)
+        commands = [CODEC.decode(each.value, Commanded) for each in records if each.value is not None]
+        return [it for it in commands if it.entity_id.startswith(f"w{self.name}")]
+
+    def letters(self) -> list[MailRequested]:
+        records = stretch(self.kafka, self.topics.mail.name)
+        return [CODEC.decode(each.value, MailRequested) for each in records if each.value is not None]
+
+    async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+        """Asks again and again, in a thread: what it reads is the log."""
+        async with asyncio.timeout(seconds):
+            while not await asyncio.to_thread(condition):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    async def until_all(self, progress: Progress, count: int) -> dict[str, Delivery]:
+        """The deliveries, once there are so many and all have come so far."""
+
+        def there() -> bool:
+            known = self.deliveries().values()
+            return len(known) == count and all(it.progress is progress for it in known)
+
+        await self.until(there)
+        return self.deliveries()
+
+
+@contextlib.asynccontextmanager
+async def world(kafka: KafkaSettings, make: Maker) -> AsyncIterator[World]:
+    """One on topics of its own, with an owner."""
+    deliveries, webhooks, users, commanded, mail = (
+        replace(it, name=make.make(1)) for it in (DELIVERIES, WEBHOOKS, USERS, COMMANDED, MAIL)
+    )
+    triggers = [replace(it, topic=replace(it.topic, name=make.make(kafka.partitions))) for it in TRIGGERS]
+    topics = Topics(deliveries, webhooks, users, commanded, mail, triggers)
+    producer = Producer(kafka, "test")
+    settings = CourierSettings(group=f"g{uuid.uuid4().hex[:8]}", allowed=LOOPBACK, seconds=2.0)
+    made = World(kafka, topics, producer, settings=settings)
+    try:
+        await made.user()
+        yield made
+    finally:
+        await producer.close()
