@@ -52,6 +52,7 @@ def declare(settings: StackSettings) -> list[Part]:
         Part("tables", _ours("pipeline.warehouse", "migrate"), tier=1, grace_s=0.5, after=["warehouse"], one_shot=True),
         _archive(),
         *(_worker(ordinal) for ordinal in range(settings.workers)),
+        _courier(),
         _api(settings),
     ]
     return _without_absent(parts)
@@ -99,6 +100,18 @@ def _archive() -> Part:
         grace_s=3.5,
         after=["topics", "tables"],
         environment={"THALWEG_ARCHIVE_INSTANCE": "archive-0"},
+    )
+
+
+def _courier() -> Part:
+    # Static like the archive's, and for the same reason.
+    return Part(
+        "courier",
+        _ours("pipeline.courier"),
+        tier=2,
+        grace_s=3.5,
+        after=["topics"],
+        environment={"THALWEG_COURIER_INSTANCE": "courier-0"},
     )
 
 

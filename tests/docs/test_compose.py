@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from ingest_api.assembly import DoorSettings
+from pipeline.courier.settings import CourierSettings
 from pipeline.errors import Misconfigured
 from pipeline.warehouse.archive.settings import ArchiveSettings
 from tests import containers
@@ -24,6 +25,7 @@ FILE = ROOT / "docker-compose.yml"
 COMPOSE: Any = yaml.safe_load(FILE.read_text("utf-8"))
 OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"].startswith("thalweg:")}
 SECRETS = {
+    "THALWEG_ACCOUNT_SECRETS": "k1:0123456789abcdef0123456789abcdef",
     "THALWEG_ADMIN_PASSWORD": "correct horse battery",
     "THALWEG_JWT_SECRETS": "k1:0123456789abcdef0123456789abcdef",
     "THALWEG_WAREHOUSE_PASSWORD": "a warehouse's",
@@ -74,10 +76,12 @@ def test_every_variable_that_is_set_is_read(service: Any) -> None:
 def test_the_processes_take_their_settings() -> None:
     api = DoorSettings.from_environment(environment_of(COMPOSE["services"]["api"], SECRETS))
     worker = WorkerSettings.from_environment(environment_of(COMPOSE["services"]["worker-1"], {}))
+    courier = CourierSettings.from_environment(environment_of(COMPOSE["services"]["courier"], SECRETS))
     archive = ArchiveSettings.from_environment(environment_of(COMPOSE["services"]["archive"], SECRETS))
     assert api.kafka == worker.kafka
     assert (api.kafka.bootstrap, api.warehouse.host, api.warehouse.port) == ("kafka:9092", "clickhouse", 8123)
     assert archive.instance == "archive-0"
+    assert courier.instance == "courier-0"
 
 
 @pytest.mark.parametrize("name", ["THALWEG_ADMIN_PASSWORD", "THALWEG_JWT_SECRETS"])

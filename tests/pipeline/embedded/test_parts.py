@@ -29,6 +29,7 @@ def test_a_run_has_every_part() -> None:
         "worker-0",
         "worker-1",
         "worker-2",
+        "courier",
         "api",
     ]
 
