@@ -13,8 +13,8 @@ from starlette.requests import HTTPConnection
 from ingest_api.limits import address_key
 from ingest_api.principal import Principal
 from ingest_api.problems import Problem, Unauthenticated
-from ingest_api.settings import loopback
 from ingest_api.wiring import wiring_of
+from pipeline.settings import loopback
 from schemas.accounts.permissions import PERMISSIONS
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")

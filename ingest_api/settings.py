@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ingest_api.accounts.keys import ApiKey
 from pipeline.errors import Misconfigured
-from pipeline.settings import Environment, between, flag, setting
+from pipeline.settings import Environment, between, flag, loopback, setting
 
 T = TypeVar("T")
 DEVELOPMENT_PASSWORD = "admin123"
@@ -122,18 +122,6 @@ def secret(environ: Environment, name: str, default: T, read: Callable[[str], T]
         return read(text)
     except ValueError as error:
         raise Misconfigured(f"{name} cannot be used: {error}") from None
-
-
-def loopback(host: str) -> bool:
-    """Whether an address as one writes it for listening, or as a peer's shows, is this machine's own."""
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -42,6 +43,18 @@ def flag(text: str) -> bool:
     if text.lower() not in value:
         raise ValueError("true or false")
     return value[text.lower()]
+
+
+def loopback(host: str) -> bool:
+    """Whether an address as one writes it for listening, or as a peer's shows, is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 @dataclass(frozen=True)

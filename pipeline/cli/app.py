@@ -11,6 +11,7 @@ import typer
 from pipeline.cli.demo import demo
 from pipeline.cli.dlq import dlq
 from pipeline.cli.logs import logs
+from pipeline.cli.mail import mail
 from pipeline.cli.produce import produce
 from pipeline.cli.schemas import schemas
 from pipeline.cli.status import status
@@ -35,6 +36,7 @@ GROUPS: Sequence[tuple[str, typer.Typer]] = (
     ("topics", topics),
     ("produce", produce),
     ("dlq", dlq),
+    ("mail", mail),
     ("schemas", schemas),
     ("warehouse", warehouse),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from pipeline.embedded.events import AllReady, Crashed, Event, Progress, Ready, Starting, Stopped, Stopping
 from pipeline.embedded.secrets import FILE
 from pipeline.embedded.settings import StackSettings
+from pipeline.settings import loopback
 
 
 class Screen:
@@ -120,7 +120,7 @@ class Screen:
         """The API's own rule (it enforces it; here it is only told of)."""
         told = self._environment.get
         off = told("THALWEG_DEV_ADMIN", "").lower() in ("0", "false", "no", "off")
-        return not off and not told("THALWEG_ADMIN_PASSWORD") and _loopback(self._settings.api_host)
+        return not off and not told("THALWEG_ADMIN_PASSWORD") and loopback(self._settings.api_host)
 
     def _refresh(self) -> None:
         doing = ", ".join(
@@ -130,10 +130,3 @@ class Screen:
 
     def _say(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

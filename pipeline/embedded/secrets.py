@@ -42,6 +42,12 @@ def keep(data_dir: Path) -> Secrets:
     return made
 
 
+def kept(data_dir: Path) -> Secrets | None:
+    """The secrets of this data directory, None where there are none yet. Raises Misconfigured like `keep`."""
+    path = data_dir / FILE
+    return _read(path) if path.exists() else None
+
+
 def _read(path: Path) -> Secrets:
     try:
         path.chmod(0o600)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_api.accounts.keys import make
-from ingest_api.settings import ApiSettings, loopback
+from ingest_api.settings import ApiSettings
 from pipeline.errors import Misconfigured
 
 KEY, KEPT = make("sensor", ["read", "write"])
@@ -96,16 +96,6 @@ def test_every_setting_names_its_variable() -> None:
     told = ApiSettings.__doc__ or ""
     for field in dataclasses.fields(ApiSettings):
         assert re.search(rf"`{field.name}` \(THALWEG_[A-Z_]+", told), field.name
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1", "[::1]", "::ffff:127.0.0.1"])
-def test_these_addresses_are_this_machine(host: str) -> None:
-    assert loopback(host)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "localhost.example", "127.0.0.1.example", ""])
-def test_these_are_not(host: str) -> None:
-    assert not loopback(host)
 
 
 @given(st.dictionaries(st.sampled_from(sorted([*READY, "THALWEG_API_KEYS", "THALWEG_RATE_LIMITS"])), st.text()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import Misconfigured
-from pipeline.settings import KafkaSettings, WarehouseSettings, between, flag, setting
+from pipeline.settings import KafkaSettings, WarehouseSettings, between, flag, loopback, setting
 
 
 def test_unset_and_empty_are_the_default() -> None:
@@ -65,3 +65,13 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str) -> 
 
 def test_a_password_is_not_printed() -> None:
     assert "secret" not in repr(WarehouseSettings(password="secret"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1", "[::1]", "::ffff:127.0.0.1"])
+def test_these_addresses_are_this_machine(host: str) -> None:
+    assert loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "localhost.example", "127.0.0.1.example", ""])
+def test_these_are_not(host: str) -> None:
+    assert not loopback(host)

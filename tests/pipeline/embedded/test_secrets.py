@@ -38,3 +38,10 @@ def test_a_file_that_cannot_be_used_is_refused_and_left(tmp_path: Path, content:
     with pytest.raises(Misconfigured, match=r"secrets\.json cannot be used"):
         secrets.keep(tmp_path)
     assert (tmp_path / secrets.FILE).read_text() == content
+
+
+def test_looking_for_secrets_makes_none(tmp_path: Path) -> None:
+    assert secrets.kept(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    made = secrets.keep(tmp_path)
+    assert secrets.kept(tmp_path) == made
