@@ -43,7 +43,6 @@ ALSO = {
     },
     "accounts": {
         "pipeline/warehouse/archive/audit.py": "its rows",
-        "pipeline/courier/": "what goes out is addressed to users",
         "pipeline/cli/mail.py": "`thalweg mail` lists what was written to users",
         "pipeline/warehouse/retention.py": "which tables keep how long",
         "ingest_api/wiring.py": "every street's callers are accounts",

@@ -12,10 +12,12 @@ import pytest
 from pipeline.accounts.envelope import Letter, message
 from pipeline.accounts.mail import Encryption, SmtpServer
 from pipeline.courier.smtp import Away, Deferred, MailServer, Rejected
-from tests.pipeline.courier.mailbox import PASSWORD, USER, Mailbox, authenticator, certificate
+from tests.doubles.certificates import self_signed
+from tests.pipeline.courier.mailbox import PASSWORD, USER, Mailbox, authenticator
 
 ADA = "ada@example.org"
 SENDER = "thalweg@example.com"
+HOST = "localhost"
 TOKEN = "token-4711"
 
 
@@ -28,7 +30,7 @@ def plainly(mailbox: Mailbox, patience_s: float = 10) -> MailServer:
 
 
 def securely(mailbox: Mailbox, encryption: Encryption, password: str = PASSWORD) -> MailServer:
-    return MailServer(SmtpServer("127.0.0.1", mailbox.port, encryption, USER, password), 10)
+    return MailServer(SmtpServer(HOST, mailbox.port, encryption, USER, password), 10)
 
 
 @pytest.fixture
@@ -39,8 +41,8 @@ def mailbox() -> Mailbox:
 @pytest.fixture
 def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """Trusted by whoever makes a default context."""
-    context, trusted = certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    context, _ = self_signed(HOST, tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / f"{HOST}.pem"))
     return context
 
 
@@ -67,7 +69,7 @@ async def test_tls_from_the_first_byte(mailbox: Mailbox, tls: ssl.SSLContext) ->
 async def test_a_server_that_no_authority_vouches_for_gets_neither_password_nor_mail(
     mailbox: Mailbox, tmp_path: Path
 ) -> None:
-    context, _ = certificate(tmp_path)
+    context, _ = self_signed(HOST, tmp_path)
     told = {"tls_context": context, "require_starttls": True, "authenticator": authenticator}
     with mailbox.open(**told), pytest.raises(Away, match="certificate"):
         await securely(mailbox, Encryption.STARTTLS).take(letter(), ADA)
@@ -88,7 +90,7 @@ async def test_a_wrong_password_is_the_operators_to_mend_and_costs_no_mail(
             await securely(mailbox, Encryption.STARTTLS, "sesame, please").take(letter(), ADA)
         assert "please" not in str(refused.value)
         with pytest.raises(Away, match="THALWEG_SMTP_URL"):
-            await MailServer(SmtpServer("127.0.0.1", mailbox.port, Encryption.STARTTLS), 10).take(letter(), ADA)
+            await MailServer(SmtpServer(HOST, mailbox.port, Encryption.STARTTLS), 10).take(letter(), ADA)
     assert mailbox.taken == []
 
 
