@@ -82,9 +82,13 @@ class Mailer:
         )
         with ThreadPoolExecutor(1, "mail") as thread:
             call = partial(asyncio.get_running_loop().run_in_executor, thread)
+            me = asyncio.current_task()
             try:
-                while True:
+                # Asked for, not only awaited: before Python 3.12 asyncio.wait_for, on which aiosmtplib stands, may pass
+                # over a cancellation that comes together with a server's answer.
+                while me is None or not me.cancelling():
                     await self._turn(member, call)
+                raise asyncio.CancelledError
             finally:
                 await call(member.close)
 
