@@ -1,4 +1,4 @@
-"""`python -m pipeline.courier`: sends webhooks until SIGTERM, with settings from the environment."""
+"""`python -m pipeline.courier`: sends webhooks and mail until SIGTERM, with settings from the environment."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import replace
 
 from pipeline import heap, lifeline
+from pipeline.accounts.letters import webhook_disabled
+from pipeline.accounts.mail import MailSettings
 from pipeline.accounts.sealing import VARIABLE, Seals, SealSettings
 from pipeline.clock import now
 from pipeline.courier.books import Topics
 from pipeline.courier.courier import Courier, first
+from pipeline.courier.mailer import Mailer
 from pipeline.courier.post import Post
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.term import Term
@@ -20,6 +24,9 @@ from pipeline.errors import Failure, LogUnavailable, Misconfigured
 from pipeline.kafka.provision import existing
 from pipeline.kafka.registry import schemas
 from pipeline.settings import Environment, KafkaSettings
+from schemas.accounts.traces import MailRequested
+from schemas.accounts.users import User
+from schemas.accounts.webhooks import Webhook
 from schemas.codec import Codec
 
 log = logging.getLogger("pipeline.courier")
@@ -49,24 +56,35 @@ async def _serve(environ: Environment) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     kafka = KafkaSettings.from_environment(environ)
     seals = _seals(environ)
-    settings = CourierSettings.from_environment(environ)
+    settings, mail = CourierSettings.from_environment(environ), _mail(environ)
     await first(stop.wait(), _await_broker(kafka))
     if stop.is_set():
         return
-    jobs = [_webhooks(kafka, settings, seals)]
+    codec = Codec(schemas(kafka.registry_url))
+    webhooks, mailer = _webhooks(kafka, codec, settings, seals), Mailer(kafka, codec, seals, mail, now)
     heap.settle()
     _say(f"READY courier kafka://{kafka.bootstrap}")
-    await first(stop.wait(), *(job.run() for job in jobs))
+    await first(stop.wait(), webhooks.run(), mailer.run())
 
 
-def _webhooks(kafka: KafkaSettings, settings: CourierSettings, seals: Seals) -> Courier:
-    codec, topics = Codec(schemas(kafka.registry_url)), Topics()
+def _webhooks(kafka: KafkaSettings, codec: Codec, settings: CourierSettings, seals: Seals) -> Courier:
+    topics = Topics()
     post = Post(settings.allowed, seconds=settings.seconds, connect_seconds=settings.connect_seconds)
 
+    def letter(webhook: Webhook, owner: User, reason: str, at: int) -> MailRequested:
+        return webhook_disabled(seals, owner.id, owner.email or "", webhook.url, reason, at)
+
     def term() -> Term:
-        return Term(kafka, codec, settings, seals, post, now, topics=topics, letter=None)
+        return Term(kafka, codec, settings, seals, post, now, topics=topics, letter=letter)
 
     return Courier(kafka, settings, topics.deliveries, term)
+
+
+def _mail(environ: Environment) -> MailSettings:
+    """Where the API listens is another process's matter: unless this one is told, no mail is shown. Raises
+    Misconfigured."""
+    settings = MailSettings.from_environment(environ)
+    return settings if environ.get("THALWEG_API_HOST") else replace(settings, shown=False)
 
 
 def _seals(environ: Environment) -> Seals:

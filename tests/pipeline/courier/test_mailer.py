@@ -11,10 +11,19 @@ import pytest
 from pipeline.accounts.mail import MailSettings
 from pipeline.accounts.sealing import Seals, SealSettings
 from pipeline.courier.mailer import Pace
-from tests.pipeline.courier.conftest import HOUR, Post
-from tests.pipeline.kafka.topics import until
+from pipeline.settings import KafkaSettings
+from tests.pipeline.courier.mailbox import Mailbox
+from tests.pipeline.courier.postmaster import HOUR, Postmaster
+from tests.pipeline.kafka.topics import Topics, until
 
 LOGGER = "pipeline.courier.mailer"
+
+
+@pytest.fixture
+def post(kafka_bootstrap: str) -> Postmaster:
+    kafka = KafkaSettings(kafka_bootstrap)
+    topics = Topics(kafka)
+    return Postmaster(kafka, topics, topics.make(1), Mailbox())
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +31,7 @@ def _telling(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, LOGGER)
 
 
-async def test_mails_arrive_in_order_and_none_twice_when_another_mailer_goes_on(post: Post) -> None:
+async def test_mails_arrive_in_order_and_none_twice_when_another_mailer_goes_on(post: Postmaster) -> None:
     with post.mailbox.open():
         post.ask("first")
         post.ask("second")
@@ -39,7 +48,9 @@ async def test_mails_arrive_in_order_and_none_twice_when_another_mailer_goes_on(
     assert text == "the text of first"
 
 
-async def test_a_mail_that_is_sent_again_after_a_crash_is_the_same_mail_and_two_mails_never_are(post: Post) -> None:
+async def test_a_mail_that_is_sent_again_after_a_crash_is_the_same_mail_and_two_mails_never_are(
+    post: Postmaster,
+) -> None:
     with post.mailbox.open():
         post.ask("first")
         post.ask("second")
@@ -53,7 +64,7 @@ async def test_a_mail_that_is_sent_again_after_a_crash_is_the_same_mail_and_two_
     assert ids[0].startswith(f"<{post.topic}-0-0.")
 
 
-async def test_a_recipient_who_is_to_be_tried_later_is_and_holds_nobody_up(post: Post) -> None:
+async def test_a_recipient_who_is_to_be_tried_later_is_and_holds_nobody_up(post: Postmaster) -> None:
     post.mailbox.to_recipient["grey@example.org"] += ["450 4.7.1 Greylisted"] * 3
     with post.mailbox.open():
         post.ask("grey", "grey@example.org")
@@ -65,7 +76,7 @@ async def test_a_recipient_who_is_to_be_tried_later_is_and_holds_nobody_up(post:
     assert post.offset() == 2
 
 
-async def test_what_waits_is_not_committed_and_waits_on_in_the_next_mailer(post: Post) -> None:
+async def test_what_waits_is_not_committed_and_waits_on_in_the_next_mailer(post: Postmaster) -> None:
     post.mailbox.to_recipient["grey@example.org"] += ["450 4.7.1 Greylisted"] * 1000
     with post.mailbox.open():
         post.ask("before")
@@ -79,7 +90,7 @@ async def test_what_waits_is_not_committed_and_waits_on_in_the_next_mailer(post:
             await until(lambda: "grey" in post.mailbox.subjects())
 
 
-async def test_no_more_than_so_many_wait_and_then_nothing_more_is_read(post: Post) -> None:
+async def test_no_more_than_so_many_wait_and_then_nothing_more_is_read(post: Postmaster) -> None:
     post.mailbox.to_recipient["grey@example.org"] += ["450 4.7.1 Greylisted"] * 4
     for number in range(2):
         post.ask(f"grey {number}", "grey@example.org")
@@ -91,7 +102,7 @@ async def test_no_more_than_so_many_wait_and_then_nothing_more_is_read(post: Pos
 
 
 async def test_a_mail_that_is_refused_for_good_is_given_up_and_its_content_is_not_told(
-    post: Post, caplog: pytest.LogCaptureFixture
+    post: Postmaster, caplog: pytest.LogCaptureFixture
 ) -> None:
     post.mailbox.to_recipient["nobody@example.org"].append("550 5.1.1 no such user")
     post.mailbox.to_data["spam@example.org"].append("554 5.7.1 I do not like: the text of spam")
@@ -110,7 +121,7 @@ async def test_a_mail_that_is_refused_for_good_is_given_up_and_its_content_is_no
     assert "nobody@example.org" not in caplog.text
 
 
-async def test_mails_wait_for_a_server_that_is_away(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+async def test_mails_wait_for_a_server_that_is_away(post: Postmaster, caplog: pytest.LogCaptureFixture) -> None:
     post.ask("first")
     post.ask("second")
     async with post.mailer():
@@ -121,7 +132,7 @@ async def test_mails_wait_for_a_server_that_is_away(post: Post, caplog: pytest.L
     assert post.mailbox.subjects() == ["first", "second"]
 
 
-async def test_a_mail_is_not_sent_once_it_has_expired(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_mail_is_not_sent_once_it_has_expired(post: Postmaster, caplog: pytest.LogCaptureFixture) -> None:
     post.ask("late", life=-1)
     post.ask("late at last", life=HOUR)
     async with post.mailer():
@@ -135,7 +146,7 @@ async def test_a_mail_is_not_sent_once_it_has_expired(post: Post, caplog: pytest
 
 
 async def test_what_is_no_mail_or_cannot_be_opened_or_addressed_is_passed_over(
-    post: Post, caplog: pytest.LogCaptureFixture
+    post: Postmaster, caplog: pytest.LogCaptureFixture
 ) -> None:
     post.write(b"no mail")
     post.write(None)
@@ -152,7 +163,7 @@ async def test_what_is_no_mail_or_cannot_be_opened_or_addressed_is_passed_over(
 
 
 async def test_without_a_server_a_mail_is_shown_in_the_log_of_a_machine_that_nobody_else_reaches(
-    post: Post, caplog: pytest.LogCaptureFixture
+    post: Postmaster, caplog: pytest.LogCaptureFixture
 ) -> None:
     post.ask("Hello")
     async with post.mailer(MailSettings()):
@@ -168,7 +179,7 @@ async def test_without_a_server_a_mail_is_shown_in_the_log_of_a_machine_that_nob
 
 
 async def test_without_a_server_and_in_reach_of_others_the_log_says_no_more_than_that_it_could_not_be_sent(
-    post: Post, caplog: pytest.LogCaptureFixture
+    post: Postmaster, caplog: pytest.LogCaptureFixture
 ) -> None:
     post.ask("Hello", life=HOUR)
     async with post.mailer(MailSettings(shown=False)):
@@ -179,7 +190,7 @@ async def test_without_a_server_and_in_reach_of_others_the_log_says_no_more_than
     assert "ada@example.org" not in caplog.text
 
 
-async def test_a_mailer_that_is_cancelled_leaves_its_group_at_once(post: Post) -> None:
+async def test_a_mailer_that_is_cancelled_leaves_its_group_at_once(post: Postmaster) -> None:
     with post.mailbox.open():
         post.ask("first")
         async with post.mailer():
