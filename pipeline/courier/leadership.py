@@ -48,7 +48,7 @@ class Leadership:
             )
             try:
                 while not self._stop.is_set():
-                    member.read(0.1, 1)  # gives nothing: the partition is never begun
+                    member.read(0.1, 10)  # gives nothing: the partition is never begun
             finally:
                 member.close()
         except Failure as failure:

@@ -14,7 +14,8 @@ class CourierSettings:
     and lets it go on when it restarts; without, another takes over `session_ms` after it was last heard of.
 
     At most `attempts` are under way at a time, `attempts_each` of one webhook; of a webhook at most `pending_each`
-    deliveries wait, of all `pending`. An attempt takes at most `seconds`, connecting `connect_seconds` of them."""
+    deliveries wait, of all `pending`. An attempt takes at most `seconds`, connecting `connect_seconds` of them. What is
+    old is looked for every `sweep_seconds`."""
 
     group: str = "thalweg-courier"
     instance: str | None = None
@@ -26,6 +27,7 @@ class CourierSettings:
     pending_each: int = 1_000
     seconds: float = 10.0
     connect_seconds: float = 5.0
+    sweep_seconds: float = 60.0
 
     @property
     def readers(self) -> str:

@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 """Clocks are set; so nobody sleeps until a time that is further away than this."""
-SWEEP_S = 60.0
 FAREWELL_S = 2.0
 AGENT = {"user-agent": "Thalweg (Standard Webhooks)", "content-type": "application/json"}
 _WHY_ENDED = {Standing.HELD: "the webhook was turned off", Standing.UNKNOWN: "the webhook was deleted"}
@@ -52,6 +51,7 @@ class Term:
         letter: Letter | None,
     ) -> None:
         self._codec, self._seals, self._post, self._clock, self._letter = codec, seals, post, clock, letter
+        self._settings = settings
         self._agenda = Agenda(settings.attempts, settings.attempts_each)
         self._books = Books(kafka, codec, topics, clock, self._plan)
         self._enrolment = Enrolment(kafka, settings, topics.triggers, self._books, clock)
@@ -147,10 +147,9 @@ class Term:
             return Answer(0.0, error="the delivery could not be sent")
 
     async def _disable(self, webhook: Webhook, verdict: Verdict) -> None:
-        """Before the delivery is written as failed, so that a crash between the two repeats it. A webhook that took
-        another delivery meanwhile works, and stays."""
+        """Before the delivery is written as failed, so that a crash between the two repeats it."""
         seen = webhook.id, webhook.version
-        if verdict.disable is None or not webhook.enabled or seen in self._disabled or self._works(verdict.delivery):
+        if verdict.disable is None or seen in self._disabled or self._deserves_time(webhook, verdict.delivery):
             return
         self._disabled.add(seen)
         owner = self._books.owner(webhook)
@@ -161,11 +160,12 @@ class Term:
         log.warning("webhook %s of %s is turned off: %s", webhook.id, webhook.owner, verdict.disable)
         await self._books.disable(webhook, verdict.disable, letter)
 
-    def _works(self, failed: Delivery) -> bool:
-        """Whether any delivery came through since this one was first tried. After 410 Gone that does not matter."""
+    def _deserves_time(self, webhook: Webhook, failed: Delivery) -> bool:
+        """A webhook that was changed since the delivery was made, or took another one, may work. After 410 Gone that
+        does not matter."""
         if failed.attempts[-1].status == GONE:
             return False
-        return any(
+        return webhook.updated_at > failed.created_at or any(
             it.progress is Progress.DELIVERED and it.attempts[-1].at >= failed.created_at
             for it in self._books.deliveries.values()
             if it.webhook == failed.webhook and it.attempts
@@ -173,5 +173,5 @@ class Term:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_S)
+            await asyncio.sleep(self._settings.sweep_seconds)
             await self._books.forget(forgettable(self._books.deliveries.values(), self._clock(), self._enrolment.read))

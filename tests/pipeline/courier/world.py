@@ -23,12 +23,13 @@ from pipeline.settings import KafkaSettings
 from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, USERS, WEBHOOKS
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import User
-from schemas.accounts.webhooks import Delivery, Progress, Webhook
+from schemas.accounts.webhooks import TEST_EVENT, Delivery, Progress, Webhook
 from schemas.clustering.clusters import DriftDetected
 from schemas.codec import Codec
 from schemas.entity import Commanded
 from schemas.event import Event
 from schemas.topic import Topic
+from tests.doubles.receiver import Receiver
 from tests.pipeline.kafka.topics import Topics as Maker
 
 CODEC = Codec()
@@ -82,6 +83,23 @@ class World:
         await self.write(self.topics.webhooks, webhook.id, webhook)
         return webhook
 
+    async def test(self, webhook: Webhook) -> str:
+        """Asks for a test as the door does; the id."""
+        name = f"msg_{uuid.uuid4().hex}"
+        now, body = self.now(), b'{"type":"webhook.test"}'
+        test = Delivery(name, webhook.id, TEST_EVENT, None, now, Progress.PENDING, now, [], body)
+        await self.write(self.topics.deliveries, name, test)
+        return name
+
+    async def listening(self, receiver: Receiver, name: str = "", **changes: object) -> Webhook:
+        """A webhook that the courier knows: topics are read beside each other, and one that was made just now may miss
+        an event. What the receiver got of the test is forgotten."""
+        webhook = await self.webhook(receiver.url, name, **changes)
+        test = await self.test(webhook)
+        await self.until(lambda: self.deliveries()[test].progress is not Progress.PENDING)
+        receiver.received.clear()
+        return webhook
+
     async def drift(self, offset: int, stream: str | None = None) -> None:
         """One event; of the same offset, the same one again."""
         record = DriftDetected(
@@ -102,6 +120,15 @@ class World:
     def deliveries(self) -> dict[str, Delivery]:
         return {delivery.id: delivery for delivery in self.history()}
 
+    def forgotten(self) -> set[str]:
+        """Ids whose last record is a tombstone."""
+        last = {(each.key or b"").decode(): each.value for each in stretch(self.kafka, self.topics.deliveries.name)}
+        return {name for name, value in last.items() if value is None}
+
+    def told(self) -> dict[str, Delivery]:
+        """Those that are no tests."""
+        return {name: it for name, it in self.deliveries().items() if it.event != TEST_EVENT}
+
     def commands(self) -> list[Commanded]:
         records = stretch(self.kafka, self.topics.commanded.name)
         commands = [CODEC.decode(each.value, Commanded) for each in records if each.value is not None]
@@ -117,15 +144,25 @@ class World:
             while not await asyncio.to_thread(condition):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
-    async def until_all(self, progress: Progress, count: int) -> dict[str, Delivery]:
-        """The deliveries, once there are so many and all have come so far."""
+    async def until_told(self, count: int, progress: Progress = Progress.DELIVERED) -> dict[str, Delivery]:
+        """The deliveries that are no tests, once there are so many and all have come so far."""
 
         def there() -> bool:
-            known = self.deliveries().values()
+            known = self.told().values()
             return len(known) == count and all(it.progress is progress for it in known)
 
         await self.until(there)
-        return self.deliveries()
+        return self.told()
+
+    async def until_tried(self, attempts: int) -> list[Delivery]:
+        """The same, once there are some and each has been tried so often."""
+
+        def there() -> bool:
+            known = self.told().values()
+            return bool(known) and all(len(it.attempts) >= attempts for it in known)
+
+        await self.until(there)
+        return list(self.told().values())
 
 
 @contextlib.asynccontextmanager
