@@ -79,9 +79,8 @@ class Books:
             await view.start(1)
 
     async def close(self) -> None:
-        for view in (self._deliveries, self._webhooks, self._users):
-            await view.stop()
-        await self._producer.close(1.0)
+        await asyncio.gather(*(view.stop() for view in (self._deliveries, self._webhooks, self._users)))
+        await self._producer.close(0.5)
 
     @property
     def deliveries(self) -> Mapping[str, Delivery]:

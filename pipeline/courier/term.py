@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 """Clocks are set; so nobody sleeps until a time that is further away than this."""
-FAREWELL_S = 2.0
+FAREWELL_S = 1.5
+"""With all that is closed then it stays below what a supervisor gives us to end."""
 AGENT = {"user-agent": "Thalweg (Standard Webhooks)", "content-type": "application/json"}
 _WHY_ENDED = {Standing.HELD: "the webhook was turned off", Standing.UNKNOWN: "the webhook was deleted"}
 
