@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
+from ingest_api.accounts.assembly import AccountsSettings, assemble_accounts
 from ingest_api.audit.recorder import Audit
 from ingest_api.clustering.door import ClusteringDoor
 from ingest_api.clustering.streams import Streams
+from ingest_api.entities.orders import LogOrders
+from ingest_api.entities.views import following
 from ingest_api.gate import Gate
 from ingest_api.live.bridge import Live
 from ingest_api.live.clustering import WATCHES
@@ -18,11 +21,13 @@ from ingest_api.replies import Replies
 from ingest_api.settings import ApiSettings
 from ingest_api.vitality import probes
 from ingest_api.wiring import Wiring, wire
+from pipeline.clock import now
 from pipeline.errors import LogUnavailable, Misconfigured
 from pipeline.kafka.provision import existing
 from pipeline.kafka.registry import schemas
 from pipeline.settings import Environment, KafkaSettings, WarehouseSettings
 from pipeline.warehouse.reader import Reader
+from schemas.accounts.topics import COMMANDED, DELIVERIES, KEYS, MAIL, USERS, WEBHOOKS
 from schemas.catalogue import TOPICS
 from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
@@ -36,6 +41,7 @@ class DoorSettings:
     live: LiveSettings
     kafka: KafkaSettings
     warehouse: WarehouseSettings
+    accounts: AccountsSettings
 
     @classmethod
     def from_environment(cls, environ: Environment) -> Self:
@@ -47,6 +53,7 @@ class DoorSettings:
             LiveSettings.from_environment(environ, secrets=secrets, origins=api.cors_origins),
             KafkaSettings.from_environment(environ),
             WarehouseSettings.from_environment(environ),
+            AccountsSettings.from_environment(environ, api),
         )
 
 
@@ -98,11 +105,20 @@ def assemble(settings: DoorSettings) -> Assembled:
     """Inside the loop that will serve. Nothing is connected before the wiring's parts are started."""
     codec, ordinal = Codec(schemas(settings.kafka.registry_url)), settings.api.ordinal
     reader = Reader(settings.warehouse)
-    bare = wire(settings.api)
-    clock = bare.clock
+    clock = now
     streams = Streams(settings.kafka, codec, clock, ordinal)
     replies = Replies(settings.kafka, ordinal, codec, clock)
     gate = Gate(settings.kafka, ordinal, codec, clock, replies)
+    views = following(settings.kafka, ordinal, (USERS, KEYS, WEBHOOKS), (DELIVERIES,), codec)
+    accounts = assemble_accounts(
+        settings.api,
+        settings.accounts,
+        views,
+        LogOrders(gate, COMMANDED, views, codec, clock),
+        lambda mail: gate.tell(MAIL, mail.user, mail),
+        lambda delivery: gate.tell(DELIVERIES, delivery.id, delivery),
+        clock,
+    )
     live = Live(
         settings.live,
         settings.kafka,
@@ -113,7 +129,8 @@ def assemble(settings: DoorSettings) -> Assembled:
         client_id=f"thalweg-live-{ordinal}",
     )
     clustering = ClusteringDoor(gate, replies, streams, reader, codec, clock, settings.api.max_points)
-    parts = (*bare.parts, LogPart(settings.kafka), WarehousePart(reader), streams, replies, gate, live, clustering)
     audit = Audit(settings.kafka, ordinal, codec, clock, reader)
-    wiring = replace(bare, probes=probes(settings.kafka, reader, clock), parts=(*parts, audit))
-    return Assembled(wiring, live.drain)
+    reached = (LogPart(settings.kafka), WarehousePart(reader), streams, views, replies, gate)
+    parts = (*reached, accounts, live, clustering, audit)
+    wiring = wire(settings.api, accounts.directory, parts, (), clock)
+    return Assembled(replace(wiring, probes=probes(settings.kafka, reader, clock)), live.drain)

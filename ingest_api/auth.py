@@ -1,11 +1,12 @@
 """Who is at the door, and whether that one may pass. A route that does not say who may use it is not served.
 
-A credential is a bearer token (RFC 6750), an `X-API-Key` header, or, where a client cannot set headers (a
-WebSocket, an EventSource), the query parameter `token` or `api_key`, which no log of ours shows.
+A credential is a bearer token (RFC 6750), an `X-API-Key` header, a session cookie, or, where a client cannot set
+headers (a WebSocket, an EventSource), the query parameter `token`, `api_key` or `ticket`, which no log of ours shows.
 """
 
 from __future__ import annotations
 
+import hmac
 from enum import StrEnum
 
 from starlette.requests import HTTPConnection
@@ -17,31 +18,65 @@ from ingest_api.wiring import wiring_of
 from pipeline.settings import loopback
 from schemas.accounts.permissions import PERMISSIONS
 
+COOKIE, SECURE_COOKIE = "session", "__Host-session"
+"""The second over TLS: browsers take it from nobody but this very host (RFC 6265bis, 4.1.3.2)."""
+CSRF_HEADER = "x-csrf-token"
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 async def authenticate(connection: HTTPConnection, *, query: bool = False) -> Principal:
-    """The caller. `query` accepts `?token=` and `?api_key=` too, as every WebSocket does.
+    """The caller. `query` accepts `?token=`, `?api_key=` and `?ticket=` too, as every WebSocket does.
 
-    A header wins over a query parameter, a token over a key. Raises Unauthenticated.
+    A header wins over a query parameter, and both over a cookie. Raises Unauthenticated.
     """
     accounts = wiring_of(connection).accounts
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
-        return _noted(connection, await accounts.principal_for_token(token.strip()))
+        return noted(connection, await accounts.principal_for_token(token.strip()))
     if key := connection.headers.get("x-api-key", ""):
-        return _noted(connection, await accounts.authenticate_key(key))
+        return noted(connection, await accounts.authenticate_key(key))
     if query or connection.scope["type"] == "websocket":
         if token := connection.query_params.get("token", ""):
-            return _noted(connection, await accounts.principal_for_token(token))
+            return noted(connection, await accounts.principal_for_token(token))
         if key := connection.query_params.get("api_key", ""):
-            return _noted(connection, await accounts.authenticate_key(key))
+            return noted(connection, await accounts.authenticate_key(key))
+        if ticket := connection.query_params.get("ticket", ""):
+            return noted(connection, await accounts.principal_for_ticket(ticket))
+    if cookie := cookie_of(connection):
+        principal = noted(connection, await accounts.principal_for_cookie(cookie))
+        _check_csrf(connection, principal)
+        return principal
     raise Unauthenticated
 
 
-def _noted(connection: HTTPConnection, principal: Principal) -> Principal:
+def presents_nothing(connection: HTTPConnection) -> bool:
+    """Whether there is no credential at all to be looked at."""
+    named = ("authorization", "x-api-key")
+    asked = ("token", "api_key", "ticket")
+    headers = any(connection.headers.get(name) for name in named)
+    return not (headers or any(connection.query_params.get(name) for name in asked) or cookie_of(connection))
+
+
+def cookie_of(connection: HTTPConnection) -> str:
+    return connection.cookies.get(SECURE_COOKIE) or connection.cookies.get(COOKIE) or ""
+
+
+def noted(connection: HTTPConnection, principal: Principal) -> Principal:
     connection.state.principal = principal.id
     return principal
+
+
+def _check_csrf(connection: HTTPConnection, principal: Principal) -> None:
+    """A browser sends the cookie along whoever made it ask: a write must show the token that only a page which may read
+    our answers can know. A WebSocket can show none; its origin has been looked at before (live.websocket.welcome)."""
+    if connection.scope["type"] == "websocket" or connection.scope["method"] in _SAFE:
+        return
+    shown = connection.headers.get(CSRF_HEADER, "")
+    wanted = wiring_of(connection).accounts.csrf_token(principal.session or "")
+    if not hmac.compare_digest(shown.encode(), wanted.encode()):
+        message = "A write with a session cookie needs the header X-CSRF-Token: get one at /auth/csrf-token"
+        raise Problem(403, "AUTHORIZATION_ERROR", message, reason="CSRF_TOKEN_INVALID")
 
 
 class Entry(StrEnum):

@@ -61,6 +61,11 @@ class Gate:
             raise
         return inquiry
 
+    async def tell(self, topic: Topic, key: str, event: Event) -> Position:
+        """Writes what nobody answers; where it lies. Raises Overloaded or LogUnavailable."""
+        assert self._producer is not None, "the gate is closed"
+        return await self._producer.send(topic.name, self._codec.encode(event), key=key.encode())
+
     def _queue(
         self, topic: Topic, key: str, values: Sequence[bytes], request_id: str
     ) -> list[asyncio.Future[Position]]:

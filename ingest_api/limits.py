@@ -32,6 +32,10 @@ class Row:
 
 _HEALTH = Row("health", 600, 10_000)
 _POINTS = Row("process_points", 100, 2_000)
+_LOGIN = Row("login", 10, 100)
+_REGISTER = Row("register", 3, 3)
+_MAILED = Row("mailed", 5, 20)
+_SECOND_FACTOR = Row("second_factor", 10, 60)
 
 TABLE: Mapping[str, Row] = {
     "/health": _HEALTH,
@@ -40,7 +44,16 @@ TABLE: Mapping[str, Row] = {
     "/api/v1/process_batch": _POINTS,  # not in the table: a batch is no way around the limit on points
     "/api/v1/clusters_summary": Row("clusters_summary", 300, 5_000),
     "/api/v1/algorithm_status": Row("algorithm_status", 600, 10_000),
-    "/auth/login": Row("login", 10, 100),
+    "/auth/login": _LOGIN,
+    "/api/auth/login": _LOGIN,
+    "/api/auth/register": _REGISTER,
+    "/api/auth/verify-email": _SECOND_FACTOR,
+    "/api/auth/resend-verification": _MAILED,
+    "/api/auth/forgot-password": _MAILED,
+    "/api/auth/reset-password": _SECOND_FACTOR,
+    "/api/auth/2fa/verify": _SECOND_FACTOR,
+    "/api/auth/2fa/disable": _SECOND_FACTOR,
+    "/api/tasks": Row("tasks", 10),
 }
 """By route path."""
 

@@ -52,7 +52,7 @@ def document(app: FastAPI, envelopes: Sequence[Envelope]) -> Document:
     components["securitySchemes"] = _SCHEMES
     for route in routes_of(app):
         for method in route.methods or ():
-            operation = made["paths"].get(route.path, {}).get(method.lower())
+            operation = made["paths"].get(route.path_format, {}).get(method.lower())
             if operation is not None:
                 _describe(operation, guard_of(route), possible_for(route.path, envelopes), schemas)
     for unused in ("HTTPValidationError", "ValidationError"):

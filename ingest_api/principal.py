@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ingest_api.presence import Presence
 from ingest_api.problems import Forbidden
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller. `id` is stable and unique over all kinds (`user:admin`, `key:sensor-7`): limits
-    and logs go by it. `scopes` are permissions, already resolved (schemas.accounts.permissions)."""
+    and logs go by it. `scopes` are permissions, already resolved (schemas.accounts.permissions).
+
+    `user` is the id of the user behind it, None of a key that the settings give; `session` and `key` say by what it
+    came; `expires_at`, in microseconds, is when its credential ends.
+    """
 
     id: str
     name: str
     scopes: frozenset[str]
+    user: str | None = None
+    session: str | None = None
+    key: str | None = None
+    expires_at: int | None = None
 
     def may(self, permission: str) -> bool:
         return permission in self.scopes
@@ -26,27 +35,26 @@ class Principal:
             raise Forbidden(permission)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token as a login answers it (RFC 6749, 5.1). `scope` is space-separated, `expires_in` seconds."""
-
-    access_token: str
-    expires_in: int
-    scope: str
-
-
 class Accounts(Protocol):
     """Where credentials are checked. Every method raises problems.Unauthenticated for what it does not accept,
     and takes the same time whatever the reason."""
 
-    async def authenticate_password(self, username: str, password: str, *, local: bool) -> Principal:
-        """`local` tells whether the caller sits on this very machine (see auth.is_local)."""
-        ...
+    presence: Presence
 
     async def authenticate_key(self, key: str) -> Principal: ...
 
     async def principal_for_token(self, token: str) -> Principal: ...
 
-    async def token_for(self, principal: Principal) -> Token:
-        """A new access token that carries all the principal's permissions."""
+    async def principal_for_cookie(self, cookie: str) -> Principal: ...
+
+    async def principal_for_ticket(self, ticket: str) -> Principal:
+        """Spends the ticket: it is accepted once."""
+        ...
+
+    def recheck(self, principal: Principal) -> Principal:
+        """The principal as of now: with fewer permissions, perhaps, or not at all."""
+        ...
+
+    def csrf_token(self, session: str) -> str:
+        """What a page must send along with a cookie, to show that it could read an answer of ours."""
         ...

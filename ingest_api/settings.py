@@ -33,13 +33,16 @@ class ApiSettings:
     - `body_memory` (THALWEG_BODY_MEMORY, 268435456): bytes of request bodies held at a time; more get 503.
     - `max_points` (THALWEG_MAX_POINTS, 10000): points a request may carry.
     - `max_connections` (THALWEG_API_CONNECTIONS, 4096): requests and WebSockets at a time; more get 503.
-    - `token_ttl` (THALWEG_TOKEN_TTL, 3600): seconds an access token is valid.
+    - `token_ttl` (THALWEG_TOKEN_TTL, 1800): seconds an access token is valid.
+    - `verify_email` (THALWEG_VERIFY_EMAIL, on): whether users who registered themselves verify their address before
+      they can log in.
     - `jwt_secrets` (THALWEG_JWT_SECRETS, random on loopback, else required): `kid:secret`, commas between, each
       secret at least 32 characters. The first signs, all are accepted: to rotate, put a new one first and drop
       the old one a token's life later. All replicas need the same.
     - `jwt_algorithms` (THALWEG_JWT_ALGORITHMS, HS256): the first signs, all listed are accepted, no others.
     - `jwt_issuer` (THALWEG_JWT_ISSUER, thalweg), `jwt_audience` (THALWEG_JWT_AUDIENCE, thalweg-api).
-    - `admin_password` (THALWEG_ADMIN_PASSWORD): password of the user `admin`, at least 12 characters.
+    - `admin_password` (THALWEG_ADMIN_PASSWORD): password of the user `admin`, at least 12 characters, with which the
+      first start makes that user; it is changed like any other's.
     - `dev_admin` (THALWEG_DEV_ADMIN, on where the host is loopback and no password is set): lets `admin` in with
       the password `admin123`, from this machine alone. Without it and without a password the server does not start.
     - `api_keys` (THALWEG_API_KEYS, none): hashed keys as `python -m ingest_api.accounts.keys` prints them.
@@ -56,7 +59,8 @@ class ApiSettings:
     body_memory: int = 256 * 1024 * 1024
     max_points: int = 10_000
     max_connections: int = 4096
-    token_ttl: int = 3600
+    token_ttl: int = 1800
+    verify_email: bool = True
     jwt_secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     jwt_algorithms: tuple[str, ...] = ("HS256",)
     jwt_issuer: str = "thalweg"
@@ -102,6 +106,7 @@ class ApiSettings:
             max_points=setting(environ, "THALWEG_MAX_POINTS", cls.max_points, between(1, 1_000_000)),
             max_connections=setting(environ, "THALWEG_API_CONNECTIONS", cls.max_connections, between(1, 1_000_000)),
             token_ttl=setting(environ, "THALWEG_TOKEN_TTL", cls.token_ttl, between(60, 86_400)),
+            verify_email=setting(environ, "THALWEG_VERIFY_EMAIL", cls.verify_email, flag),
             jwt_secrets=secret(environ, "THALWEG_JWT_SECRETS", (), _secrets),
             jwt_algorithms=setting(environ, "THALWEG_JWT_ALGORITHMS", cls.jwt_algorithms, _algorithms),
             jwt_issuer=setting(environ, "THALWEG_JWT_ISSUER", cls.jwt_issuer, str),

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
-from ingest_api.accounts.configured import ConfiguredAccounts
 from ingest_api.limits import Limiter
 from ingest_api.principal import Accounts
 from ingest_api.probes import Probe, Probes
@@ -41,16 +40,21 @@ class Wiring:
     parts: tuple[Part, ...] = ()
 
 
-def wire(settings: ApiSettings, probes: tuple[Probe, ...] = (), clock: Clock = now) -> Wiring:
+def wire(
+    settings: ApiSettings,
+    accounts: Accounts,
+    parts: tuple[Part, ...] = (),
+    probes: tuple[Probe, ...] = (),
+    clock: Clock = now,
+) -> Wiring:
     """The wiring of a process with these settings."""
-    accounts = ConfiguredAccounts(settings, clock)
     return Wiring(
         settings=settings,
         accounts=accounts,
         limiter=Limiter(clock, settings.rate_limits),
         probes=Probes(probes, clock),
         clock=clock,
-        parts=(accounts,),
+        parts=parts,
     )
 
 

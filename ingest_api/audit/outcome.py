@@ -62,7 +62,7 @@ class Outcomes:
         self._audit.note(
             Deed(
                 actor or network,
-                f"{method} {route.path}",
+                f"{method} {route.path_format}",
                 status,
                 _target(scope, status),
                 None if problem is None else problem.reason or problem.code,

@@ -23,8 +23,9 @@ from ingest_api.clustering.pools import Drop, Pools, together
 from ingest_api.clustering.reading import read_config
 from ingest_api.clustering.submit import Work, answered, once_key, send
 from ingest_api.inquiry import Inquiry
+from ingest_api.live.greeting import refuse, welcome
 from ingest_api.live.subscription import interests_in
-from ingest_api.live.websocket import Connection, Gone, refuse, serve, welcome
+from ingest_api.live.websocket import Connection, Gone, serve
 from ingest_api.problems import FieldError, Invalid, Problem, problem_of
 from pipeline.clock import iso
 from pipeline.errors import Failure

@@ -12,9 +12,10 @@ from ingest_api.auth import may
 from ingest_api.live.bridge import Live, live_of
 from ingest_api.live.cursor import Cursor, CursorRefused
 from ingest_api.live.follow import Opening
+from ingest_api.live.greeting import refuse, welcome
 from ingest_api.live.sse import EventStream
 from ingest_api.live.subscription import interests_in, kinds_of, policy_of, require
-from ingest_api.live.websocket import refuse, serve, welcome
+from ingest_api.live.websocket import serve
 from ingest_api.principal import Principal
 from ingest_api.problems import FieldError, Problem
 
@@ -49,7 +50,7 @@ async def events(
     # A browser that reconnects sends the header, with the address it began with: the header is the newer.
     opening = Opening(cursor_in(live, header_id or cursor or last_event_id), snapshot)
     subscriber = live.subscriber(principal.id, interests, chosen)
-    return EventStream(live, subscriber, opening, request, READ)
+    return EventStream(live, subscriber, opening, request, principal, READ)
 
 
 @router.websocket("/ws/events")

@@ -17,6 +17,8 @@ from ingest_api.live.follow import Opening, follow
 from ingest_api.live.framing import Wire
 from ingest_api.live.subscriber import SLOW, Subscriber
 from ingest_api.outlet import outlet_of
+from ingest_api.principal import Principal
+from ingest_api.wiring import wiring_of
 
 log = logging.getLogger("thalweg.live")
 
@@ -30,19 +32,30 @@ class EventStream(EventSourceResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, live: Live, subscriber: Subscriber, opening: Opening, request: Request, permission: str) -> None:
+    def __init__(
+        self,
+        live: Live,
+        subscriber: Subscriber,
+        opening: Opening,
+        request: Request,
+        principal: Principal,
+        permission: str,
+    ) -> None:
         super().__init__(
             _events(live, subscriber, opening),
             ping=0,  # heartbeats stand in order with the events, since they may carry an id
             sep="\n",
             send_timeout=live.settings.write_deadline,
         )
-        self._live, self._subscriber, self._request, self._permission = live, subscriber, request, permission
+        self._live, self._subscriber, self._permission = live, subscriber, permission
+        self._accounts, self._principal = wiring_of(request).accounts, principal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         interval = self._live.settings.recheck
         self._subscriber.attach(outlet_of(scope), Wire.CHUNK)
-        checking = asyncio.create_task(keep_checking(self._request, self._subscriber, self._permission, interval))
+        checking = asyncio.create_task(
+            keep_checking(self._accounts, self._principal, self._subscriber, self._permission, interval)
+        )
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:

@@ -16,22 +16,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ingest_api.auth import authenticate
 from ingest_api.json import encode
-from ingest_api.limits import address_key
 from ingest_api.live.backlog import Policy
-from ingest_api.live.bridge import Live, live_of
+from ingest_api.live.bridge import Live
 from ingest_api.live.credential import keep_checking
 from ingest_api.live.follow import Opening, follow
 from ingest_api.live.framing import Wire
+from ingest_api.live.greeting import FAREWELL, accept, error_message, live_or_refuse, refuse
 from ingest_api.live.inbound import Json, parsed, strings
 from ingest_api.live.message import Outgoing
-from ingest_api.live.origin import origin_allowed
 from ingest_api.live.pace import Pace
 from ingest_api.live.subscriber import FAILED, GONE, IDLE, TOO_LARGE, Subscriber
 from ingest_api.live.subscription import Interests, interests_in, kinds_of, require, with_more, without
@@ -44,7 +42,6 @@ from pipeline.clock import iso
 log = logging.getLogger("thalweg.live")
 _REPLIES = 1000
 _REPLY_BYTES = 4 * 1024 * 1024
-_FAREWELL = 5.0
 
 
 class Gone(Exception):
@@ -87,9 +84,10 @@ class Connection:
 
     async def run(self, on_message: OnMessage | None, opening: Opening, permission: str) -> None:
         """Until the client leaves or must go."""
+        accounts, interval = wiring_of(self.websocket).accounts, self.live.settings.recheck
         aside = [
             asyncio.create_task(self._read(on_message)),
-            asyncio.create_task(keep_checking(self.websocket, self.subscriber, permission, self.live.settings.recheck)),
+            asyncio.create_task(keep_checking(accounts, self.principal, self.subscriber, permission, interval)),
         ]
         try:
             await self._write(opening)
@@ -113,7 +111,7 @@ class Connection:
                     await self._put(batch)
         ending = self.subscriber.ending
         if ending is not None:
-            async with asyncio.timeout(_FAREWELL):
+            async with asyncio.timeout(FAREWELL):
                 await self.websocket.close(ending.code, ending.reason)
 
     def _taken_replies(self) -> list[Outgoing]:
@@ -209,30 +207,6 @@ class Connection:
 OnMessage = Callable[[Connection, Json], Awaitable[None]]
 
 
-async def welcome(websocket: WebSocket, permission: str) -> Principal | None:
-    """Who knocks, if that one may come in; otherwise the reason is told, the socket closed, and None returned."""
-    live = await _live_or_refuse(websocket)
-    if live is None:
-        return None
-    if not origin_allowed(websocket, live.settings.origins):
-        log.warning("live: a page of %.100r may not open a WebSocket here", websocket.headers.get("origin"))
-        await websocket.close(1008)  # before it is accepted: the handshake is answered 403
-        return None
-    principal: Principal | None = None
-    try:
-        try:
-            principal = await authenticate(websocket, query=True)
-        finally:
-            host = websocket.client.host if websocket.client else None
-            caller = principal.id if principal is not None else address_key(host)
-            await wiring_of(websocket).limiter.admit(websocket.scope["path"], caller)
-        principal.require(permission)
-    except Problem as problem:
-        await refuse(websocket, problem, 1008 if problem.status < 429 else 1013)
-        return None
-    return principal
-
-
 async def serve(
     websocket: WebSocket,
     principal: Principal,
@@ -245,7 +219,7 @@ async def serve(
 ) -> None:
     """Accepts, greets, and serves until the client leaves or must go. Messages go to `on_message`, but for `ping`,
     `subscribe` and `unsubscribe`, which are answered here. `permission` is what the principal must keep."""
-    live = await _live_or_refuse(websocket)
+    live = await live_or_refuse(websocket)
     if live is None:
         return
     try:
@@ -254,32 +228,7 @@ async def serve(
         await refuse(websocket, problem, 1013)
         return
     try:
-        await websocket.accept()
+        await accept(websocket)
         await Connection(websocket, principal, live, subscriber).run(on_message, opening or Opening(), permission)
     finally:
         live.hub.leave(subscriber)
-
-
-async def refuse(websocket: WebSocket, problem: Problem, code: int) -> None:
-    """Accepts, since a browser shows nothing of a refused handshake, tells the problem, and closes."""
-    websocket.state.problem = problem
-    text = encode(error_message(problem, iso(wiring_of(websocket).clock()))).decode()
-    with suppress(TimeoutError, WebSocketDisconnect):
-        async with asyncio.timeout(_FAREWELL):
-            await websocket.accept()
-            await websocket.send({"type": "websocket.send", "text": text})
-            await websocket.close(code, problem.code)
-
-
-def error_message(problem: Problem, timestamp: str) -> Json:
-    """As the interface documents it, `details` one string; what REST has there is in `fields`."""
-    error = {"code": problem.code, "message": problem.message, "details": problem.detail, "fields": problem.details}
-    return {"type": "error", "error": error, "timestamp": timestamp}
-
-
-async def _live_or_refuse(websocket: WebSocket) -> Live | None:
-    try:
-        return live_of(websocket)
-    except Problem as problem:
-        await refuse(websocket, problem, 1013)
-        return None

@@ -50,6 +50,11 @@ class Administer:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    password: str = field(repr=False)
+
+
 def register(given: Register, command: Command, others: Others) -> User | Rejected:
     unknown = _unknown(given.roles)
     if unknown:
@@ -104,6 +109,12 @@ def administer(user: User, given: Administer, command: Command, others: Others) 
     return _still_led(user, after, others) or after
 
 
+def adopt(user: User, given: Adopt, command: Command, others: Others) -> User:
+    """The development administrator becomes a real one."""
+    after = access.set_password(user, access.SetPassword(given.password), command, others)
+    return replace(after, local_only=False)
+
+
 def delete(user: User, given: Nothing, command: Command, others: Others) -> Rejected | None:
     return _still_led(user, None, others)
 
@@ -143,6 +154,7 @@ USERS = Decider(
         "register": making(Register, register),
         "describe": changing(Describe, describe),
         "administer": changing(Administer, administer),
+        "adopt": changing(Adopt, adopt),
         "delete": changing(Nothing, delete),
         **access.RULES,
     },

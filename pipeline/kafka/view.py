@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
 from pipeline.kafka.record import Record
 from pipeline.kafka.tail import BEGINNING, Tail
@@ -22,44 +24,22 @@ log = logging.getLogger(__name__)
 GRAVES = 10_000
 
 
-class View(Generic[E]):
-    """`entries` is complete once `ready`. An unreadable record is counted in `unreadable` and leaves the entry as it
-    was.
+class Shelf(Generic[E]):
+    """`entries` of one topic, by key. An unreadable record is counted in `unreadable` and leaves the entry as it was.
 
     `order` gives the offset of the record that caused an entry. What is older than what is held of its key is passed
     over, for a crashed writer may repeat itself: so is a tombstone that names its source, and what such a tombstone
     has already covered, as far as the last `GRAVES` deleted keys.
     """
 
-    def __init__(
-        self,
-        settings: KafkaSettings,
-        client_id: str,
-        topic: Topic,
-        record: type[E],
-        codec: Codec,
-        *,
-        order: Callable[[E], int] | None = None,
-    ) -> None:
-        self._topic, self._record, self._codec, self._order = topic, record, codec, order
-        self._tail = Tail(settings, client_id, self._take)
+    def __init__(self, topic: Topic, record: type[E], codec: Codec, *, order: Callable[[E], int] | None = None) -> None:
+        self.topic = topic
+        self._record, self._codec, self._order = record, codec, order
         self._entries: dict[str, E] = {}
         self._graves: OrderedDict[str, int] = OrderedDict()
         self._changed = asyncio.Event()
         self._watchers: list[Callable[[str, E | None], None]] = []
         self.unreadable = 0
-
-    async def start(self, partitions: int) -> None:
-        """Returns when caught up. Raises LogUnavailable."""
-        await self._tail.start({(self._topic.name, partition): BEGINNING for partition in range(partitions)})
-        await self._tail.caught_up.wait()
-
-    async def stop(self) -> None:
-        await self._tail.stop()
-
-    @property
-    def ready(self) -> bool:
-        return self._tail.caught_up.is_set()
 
     @property
     def entries(self) -> Mapping[str, E]:
@@ -80,7 +60,8 @@ class View(Generic[E]):
             return False
         return True
 
-    def _take(self, records: Sequence[Record]) -> None:
+    def take(self, records: Iterable[Record]) -> None:
+        """Records of the topic, in their order."""
         for record in records:
             self._apply(record)
         self._changed.set()
@@ -119,3 +100,52 @@ class View(Generic[E]):
     def _tell(self, key: str, entry: E | None) -> None:
         for watcher in self._watchers:
             watcher(key, entry)
+
+
+class View(Shelf[E]):
+    """A shelf that follows its topic by itself. `entries` is complete once `ready`."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        client_id: str,
+        topic: Topic,
+        record: type[E],
+        codec: Codec,
+        *,
+        order: Callable[[E], int] | None = None,
+    ) -> None:
+        super().__init__(topic, record, codec, order=order)
+        self._tail = Tail(settings, client_id, self.take)
+
+    async def start(self, partitions: int) -> None:
+        """Returns when caught up. Raises LogUnavailable."""
+        await self._tail.start({(self.topic.name, partition): BEGINNING for partition in range(partitions)})
+        await self._tail.caught_up.wait()
+
+    async def stop(self) -> None:
+        await self._tail.stop()
+
+    @property
+    def ready(self) -> bool:
+        return self._tail.caught_up.is_set()
+
+
+class Shelves:
+    """Several shelves that follow their topics together, by one client: topics of entities, of one partition each."""
+
+    def __init__(self, settings: KafkaSettings, client_id: str, shelves: Sequence[Shelf[Any]]) -> None:
+        self._shelves = {shelf.topic.name: shelf for shelf in shelves}
+        self._tail = Tail(settings, client_id, self._take)
+
+    async def start(self) -> None:
+        """Returns when caught up. Raises LogUnavailable."""
+        await self._tail.start({(name, 0): BEGINNING for name in self._shelves})
+        await self._tail.caught_up.wait()
+
+    async def stop(self) -> None:
+        await self._tail.stop()
+
+    def _take(self, records: Sequence[Record]) -> None:
+        for name, run in groupby(records, key=attrgetter("topic")):
+            self._shelves[name].take(run)

@@ -13,8 +13,8 @@ from ingest_api.app import ENVELOPES, create_app
 from ingest_api.envelopes import Envelope, Occasion
 from ingest_api.openapi import document
 from ingest_api.problems import Problem
-from ingest_api.wiring import wire
 from tests.docs.documents import ROOT, rows, spans
+from tests.doubles.desk import wired
 from tests.doubles.door import settings_with
 
 TEXT = (ROOT / "docs" / "api.md").read_text("utf-8")
@@ -41,7 +41,7 @@ EXAMPLES = examples()
 @pytest.fixture(scope="module")
 def described() -> Any:
     settings = settings_with()
-    return json.loads(json.dumps(document(create_app(settings, wire(settings)), ENVELOPES)))
+    return json.loads(json.dumps(document(create_app(settings, wired(settings)), ENVELOPES)))
 
 
 def schema_of(described: Any, endpoint: str, what: str) -> Any:

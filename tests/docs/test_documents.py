@@ -16,7 +16,6 @@ from typer.core import TyperGroup, TyperOption
 from ingest_api.app import create_app
 from ingest_api.assembly import DoorSettings
 from ingest_api.openapi import routes_of
-from ingest_api.wiring import wire
 from pipeline.cli.app import build
 from pipeline.courier.settings import CourierSettings
 from pipeline.embedded.kafka.properties import BrokerSettings
@@ -27,6 +26,7 @@ from pipeline.warehouse.retention import Retention
 from schemas.catalogue import TOPICS, changelog
 from schemas.registry import checked_in
 from tests.docs.documents import DOCUMENTS, ROOT, anchors, code, links, name_of, rows, spans, text_of
+from tests.doubles.desk import wired
 from tests.doubles.door import settings_with
 from topologies.settings import WorkerSettings
 
@@ -62,8 +62,8 @@ def configuration() -> Iterator[tuple[str, str]]:
 def served() -> set[tuple[str, str]]:
     """(method, path) of everything that the API answers, WS among them."""
     settings = settings_with()
-    app = create_app(settings, wire(settings))
-    found = {(method, route.path) for route in routes_of(app) for method in route.methods or ()}
+    app = create_app(settings, wired(settings))
+    found = {(method, route.path_format) for route in routes_of(app) for method in route.methods or ()}
     sockets = {re.search(r'"(/[^"]+)"', line) for path in SOURCES for line in path.read_text("utf-8").splitlines()
                if ".websocket(" in line}  # fmt: skip
     return found | {("WS", each[1]) for each in sockets if each is not None}

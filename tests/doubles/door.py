@@ -14,7 +14,7 @@ from ingest_api.__main__ import server_for
 from ingest_api.accounts.keys import ApiKey, make
 from ingest_api.app import create_app
 from ingest_api.settings import ApiSettings
-from ingest_api.wiring import wire
+from tests.doubles.desk import wired
 
 ADMIN_PASSWORD = "correct horse battery"
 SECRETS = (("k1", "0123456789abcdef0123456789abcdef"),)
@@ -47,7 +47,7 @@ async def client_of(
 
 def app_with(**overrides: object) -> FastAPI:
     settings = settings_with(**overrides)
-    return create_app(settings, wire(settings))
+    return create_app(settings, wired(settings))
 
 
 @asynccontextmanager

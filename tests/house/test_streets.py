@@ -45,7 +45,6 @@ ALSO = {
         "pipeline/warehouse/archive/audit.py": "its rows",
         "pipeline/cli/mail.py": "`thalweg mail` lists what was written to users",
         "pipeline/warehouse/retention.py": "which tables keep how long",
-        "ingest_api/wiring.py": "every street's callers are accounts",
         "ingest_api/auth.py": "the one vocabulary of permissions",
         "topologies/decide.py": "the audit of every street's commands",
         "ingest_api/settings.py": "keys that an operator gives by the environment",

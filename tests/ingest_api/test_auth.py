@@ -14,8 +14,8 @@ from ingest_api.auth import Entry, Guard, authenticate, is_local, may
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import Forbidden, Unauthenticated
-from ingest_api.wiring import wire
-from schemas.accounts.permissions import PERMISSIONS, SCOPES, permissions_of, scopes_of
+from schemas.accounts.permissions import OWN, PERMISSIONS, SCOPES, permissions_of, scopes_of
+from tests.doubles.desk import door_in, session_of, wired
 from tests.doubles.door import client_of, key_for, settings_with
 
 KEY, KEPT = key_for("read")
@@ -38,7 +38,7 @@ async def write(principal: Annotated[Principal, Depends(may("clustering:write"))
 def app(monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     monkeypatch.setattr("ingest_api.app.STREETS", (router,))
     settings = settings_with(api_keys=(KEPT,), rate_limits=0.05)
-    return create_app(settings, wire(settings))
+    return create_app(settings, wired(settings))
 
 
 def connection(
@@ -85,7 +85,10 @@ async def test_a_principal_is_counted_by_itself_and_a_guesser_by_address(app: Fa
 
 
 async def test_a_websocket_is_authenticated_by_its_headers_or_its_address(app: FastAPI) -> None:
-    token = (await app.state.wiring.accounts.token_for(Principal("user:admin", "admin", PERMISSIONS))).access_token
+    door = door_in(app)
+    await door.start()
+    token = await session_of(door)
+    await door.stop()
     for asked in (
         connection(app, query=f"api_key={KEY}"),
         connection(app, query=f"token={token}"),
@@ -122,10 +125,10 @@ def test_no_route_can_require_a_permission_there_is_not() -> None:
 
 
 def test_scopes_and_permissions_translate_both_ways() -> None:
-    assert permissions_of(SCOPES) == PERMISSIONS
-    assert scopes_of(PERMISSIONS) == ["read", "write", "admin"]
+    assert permissions_of(SCOPES) == PERMISSIONS - OWN
+    assert scopes_of(PERMISSIONS - OWN) == ["read", "write", "admin"]
     assert scopes_of(permissions_of(["read"])) == ["read"]
-    assert permissions_of(["write"]) == {"clustering:write"}
+    assert scopes_of(frozenset({"clustering:write"})) == ["clustering:write"]
     with pytest.raises(ValueError, match="rule"):
         permissions_of(["rule"])
 

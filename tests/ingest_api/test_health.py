@@ -9,8 +9,8 @@ import pytest
 
 from ingest_api.app import create_app
 from ingest_api.probes import Health, Probe, Probes
-from ingest_api.wiring import wire
 from pipeline.clock import now
+from tests.doubles.desk import wired
 from tests.doubles.door import client_of, settings_with
 
 
@@ -38,7 +38,7 @@ async def ask(path: str, **answers: Health | Exception) -> httpx.Response:
     told = {"log": Health.HEALTHY, "database": Health.HEALTHY, "algorithm": Health.HEALTHY} | answers
     probes = tuple(Probe(name, Part(answer).check, essential=name == "log") for name, answer in told.items())
     settings = settings_with()
-    async with client_of(create_app(settings, wire(settings, probes))) as http:
+    async with client_of(create_app(settings, wired(settings, probes))) as http:
         return await http.get(path)
 
 

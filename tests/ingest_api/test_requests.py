@@ -20,7 +20,7 @@ from ingest_api import requests
 from ingest_api.app import create_app
 from ingest_api.auth import public
 from ingest_api.json import Json
-from ingest_api.wiring import wire
+from tests.doubles.desk import wired
 from tests.doubles.door import app_with, client_of, served, settings_with
 
 LIMIT = 100_000
@@ -60,7 +60,7 @@ async def half() -> StreamingResponse:
 def app_for_tests(monkeypatch: pytest.MonkeyPatch, **overrides: object) -> FastAPI:
     monkeypatch.setattr("ingest_api.app.STREETS", (router,))
     settings = settings_with(body_limit=LIMIT, **overrides)
-    return create_app(settings, wire(settings))
+    return create_app(settings, wired(settings))
 
 
 @pytest.fixture

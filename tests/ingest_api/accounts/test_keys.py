@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_api.accounts.keys import ApiKey, Keyring, looks_like_one, main, make
+from schemas.accounts.permissions import permissions_of
 
 
 @pytest.mark.parametrize("prefix", ["ncs", "nk"])
@@ -34,7 +35,7 @@ def test_a_keyring_knows_its_keys_and_no_others() -> None:
     found = keyring.find(key)
     assert found is not None
     assert (found.id, found.name) == ("key:sensor-7", "sensor-7")
-    assert found.scopes == {"clustering:read"}
+    assert found.scopes == permissions_of(["read"])
     for wrong in (key.upper(), key[:-1], key + "0", kept.digest, "", "ncs_" + "0" * 32):
         assert keyring.find(wrong) is None
 
@@ -66,7 +67,7 @@ def test_the_command_prints_a_key_and_what_to_keep(capsys: pytest.CaptureFixture
     key = next(word for word in shown if looks_like_one(word))
     found = Keyring([ApiKey.parse(shown[-1])]).find(key)
     assert found is not None
-    assert found.scopes == {"clustering:read", "clustering:write"}
+    assert found.scopes == permissions_of(["read", "write"])
 
 
 def test_the_command_refuses_a_scope_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:

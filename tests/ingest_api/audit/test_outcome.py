@@ -22,7 +22,6 @@ from ingest_api.json import Json
 from ingest_api.openapi import routes_of
 from ingest_api.principal import Principal
 from ingest_api.problems import NotFound, Problem
-from ingest_api.wiring import wire
 from pipeline.clock import now
 from pipeline.kafka.browse import ends, stretch
 from pipeline.kafka.provision import provision
@@ -31,6 +30,7 @@ from pipeline.warehouse.reader import Reader
 from schemas.accounts.topics import AUDITED
 from schemas.accounts.traces import ActionAudited
 from schemas.codec import Codec
+from tests.doubles.desk import wired
 from tests.doubles.door import app_with, client_of, key_for, settings_with
 
 CODEC = Codec()
@@ -96,7 +96,7 @@ def kafka(kafka_bootstrap: str) -> KafkaSettings:
 @asynccontextmanager
 async def listened_to(kafka: KafkaSettings, **overrides: object) -> AsyncIterator[tuple[httpx.AsyncClient, Heard]]:
     settings = settings_with(api_keys=(KEPT,), **overrides)
-    wiring = wire(settings)
+    wiring = wired(settings)
     reader = Reader(WarehouseSettings(port=1))
     audit = Audit(kafka, 0, CODEC, now, reader)
     app = create_app(settings, replace(wiring, parts=(*wiring.parts, audit)))

@@ -10,11 +10,11 @@ import pytest
 
 from ingest_api.app import create_app
 from ingest_api.audit.recorder import Audit
-from ingest_api.wiring import wire
 from pipeline.clock import now
 from pipeline.settings import KafkaSettings, WarehouseSettings
 from pipeline.warehouse.reader import Reader
 from schemas.codec import Codec
+from tests.doubles.desk import wired
 from tests.doubles.door import app_with, client_of, key_for, settings_with
 
 KEY, KEPT = key_for("admin")
@@ -25,7 +25,7 @@ ADMIN = {"X-API-Key": KEY}
 async def door() -> AsyncIterator[httpx.AsyncClient]:
     """With an audit whose log and warehouse are both away."""
     settings = settings_with(api_keys=(KEPT,))
-    wiring = wire(settings)
+    wiring = wired(settings)
     audit = Audit(KafkaSettings("127.0.0.1:1"), 0, Codec(), now, Reader(WarehouseSettings(port=1)))
     async with client_of(create_app(settings, replace(wiring, parts=(*wiring.parts, audit)))) as http:
         http.headers.update(ADMIN)

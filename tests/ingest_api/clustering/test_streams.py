@@ -44,7 +44,7 @@ class Known(Streams):
         self._record(stream, None)
 
     def _record(self, stream: str, value: bytes | None) -> None:
-        self.view._take([Record(CLUSTERS.name, 0, 0, 0, stream.encode(), value)])
+        self.view.take([Record(CLUSTERS.name, 0, 0, 0, stream.encode(), value)])
 
 
 async def test_who_was_told_of_a_position_waits_for_it() -> None:

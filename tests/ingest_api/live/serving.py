@@ -10,14 +10,13 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from ingest_api.accounts.keys import ApiKey
-from ingest_api.accounts.tokens import LEEWAY, Tokens
 from ingest_api.app import create_app
 from ingest_api.live.bridge import Live
 from ingest_api.live.clustering import WATCHES
@@ -26,14 +25,13 @@ from ingest_api.live.settings import LiveSettings
 from ingest_api.live.watch import Watch
 from ingest_api.protocol import BoundedHttp, OpenWebSocket
 from ingest_api.settings import ApiSettings
-from ingest_api.wiring import wire
-from pipeline.clock import now
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.provision import provision
 from pipeline.kafka.view import View
 from pipeline.settings import KafkaSettings
 from schemas.codec import Codec
 from schemas.event import Event
+from tests.doubles.desk import door_in, session_of, wired
 from tests.ingest_api.live.records import KEY
 
 PARTITIONS = 2
@@ -141,18 +139,16 @@ async def serving(live: Live, *streets: APIRouter, linger: float = 10.0, outlets
 def _app(live: Live, streets: Sequence[APIRouter]) -> FastAPI:
     keys = (_key("reader", "read", READER), _key("writer", "write", WRITER))
     settings = ApiSettings(dev_admin=True, api_keys=keys, rate_limits=0.0, jwt_secrets=(("k1", SECRET),))
-    wiring = wire(settings)
+    wiring = wired(settings)
     app = create_app(settings, dataclasses.replace(wiring, parts=(*wiring.parts, live)))
     for street in streets:
         app.include_router(street)
     return app
 
 
-def token_for(seconds: float) -> str:
+async def token_for(served: Served, seconds: float) -> str:
     """A token that will be accepted for so long."""
-    ttl = 3600
-    ago = ttl + LEEWAY - seconds
-    return Tokens({"k1": SECRET}, lambda: now() - int(ago * 1_000_000), ttl=ttl).issue("user:admin", ("read",))
+    return await session_of(door_in(cast(FastAPI, served.server.config.app)), seconds=seconds)
 
 
 def _key(name: str, scope: str, key: str) -> ApiKey:

@@ -45,7 +45,10 @@ async def test_one_server_that_stops_leaves_the_streams_of_another_alone(kafka_b
 
 async def test_a_credential_that_no_longer_holds_ends_the_stream(kafka_bootstrap: str) -> None:
     log = Log(kafka_bootstrap)
-    async with serving(log.live(recheck=0.1)) as served, listening(served, token=token_for(1.5)) as events:
+    async with (
+        serving(log.live(recheck=0.1)) as served,
+        listening(served, token=await token_for(served, 1.5)) as events,
+    ):
         await take(events, 1)
         (bye,) = await take(events, 1, of="bye")
         assert bye.data["reason"] == "credential_no_longer_valid"

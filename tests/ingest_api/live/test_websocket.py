@@ -11,8 +11,9 @@ from fastapi import APIRouter, WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from ingest_api.live.greeting import welcome
 from ingest_api.live.pace import Pace
-from ingest_api.live.websocket import Connection, serve, welcome
+from ingest_api.live.websocket import Connection, serve
 from ingest_api.problems import FieldError, Invalid
 from tests.ingest_api.live.records import cluster, clusters, drift
 from tests.ingest_api.live.serving import WRITER, Log, serving
@@ -89,6 +90,7 @@ async def test_a_stranger_is_told_why_and_sent_away(kafka_bootstrap: str) -> Non
             headers = {"X-API-Key": credential} if credential else {}
             address = f"ws://127.0.0.1:{served.port}/ws/events"
             async with connect(address, additional_headers=headers) as socket:
+                await _say(socket, {"type": "ping"})
                 assert (await _next(socket))["error"]["code"] == code
                 assert await _closed(socket) == 1008
 

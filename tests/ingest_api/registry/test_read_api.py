@@ -19,10 +19,10 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from ingest_api.app import create_app
 from ingest_api.registry.problems import MEDIA_TYPE
 from ingest_api.registry.routes import MAX_LOOKUP
-from ingest_api.wiring import wire
 from schemas.clustering.points import PointsObserved
 from schemas.codec import Codec
 from schemas.registry import checked_in
+from tests.doubles.desk import wired
 from tests.doubles.door import app_with, client_of, served, settings_with
 
 SUBJECT = "points.observed.v1-value"
@@ -45,7 +45,7 @@ POINTS: dict[str, Any] = {
 @pytest.fixture
 async def registry() -> AsyncIterator[SchemaRegistryClient]:
     settings = settings_with()
-    async with served(create_app(settings, wire(settings)), settings) as (host, port):
+    async with served(create_app(settings, wired(settings)), settings) as (host, port):
         client = SchemaRegistryClient({"url": f"http://{host}:{port}"})
         yield client
         await asyncio.to_thread(client.__exit__, None, None, None)

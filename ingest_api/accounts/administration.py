@@ -1,0 +1,262 @@
+"""Users, as administrators see them: `/api/users` in one family's words, `/api/admin/users` in another's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+
+from ingest_api.accounts import models
+from ingest_api.accounts.answers import admin_json, user_json
+from ingest_api.accounts.door import AccountsDoor, door_of
+from ingest_api.accounts.family import BODY
+from ingest_api.accounts.policy import check_email, check_password, check_username
+from ingest_api.accounts.registration import seen
+from ingest_api.auth import may
+from ingest_api.bodies import read, takes
+from ingest_api.entities.conditions import entity_answer, expected_version
+from ingest_api.entities.listing import MAX_PAGE, Page, page_of
+from ingest_api.entities.orders import Author, Rejection, author_of, new_id, problem_of_rejection
+from ingest_api.json import Json
+from ingest_api.principal import Principal
+from ingest_api.problems import FieldError, Forbidden, Invalid, NotFound
+from schemas.accounts.keys import Key
+from schemas.accounts.permissions import ADMINISTRATORS, ROLES
+from schemas.accounts.users import Status, User
+from schemas.accounts.webhooks import Webhook
+
+router = APIRouter()
+Reader = Annotated[Principal, Depends(may("users:read"))]
+Writer = Annotated[Principal, Depends(may("users:write"))]
+Number = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
+Size = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Word = Annotated[str | None, Query(max_length=100)]
+SORTS = {
+    "created_at": lambda user: user.number,
+    "username": lambda user: (user.username.casefold(), user.number),
+    "email": lambda user: ((user.email or "").casefold(), user.number),
+    "last_login": lambda user: (user.last_login_at or 0, user.number),
+}
+Sort = Annotated[str, Query(max_length=30, description=f"{', '.join(SORTS)}; with - before, descending")]
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"description": "Taken, changed meanwhile, or the last of its kind"}}
+_NONE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such user"}}
+
+
+@router.get("/api/users", response_model=models.UserList)
+async def users(
+    request: Request,
+    principal: Reader,
+    page: Number = 1,
+    limit: Size = 20,
+    role: Word = None,
+    status: Status | None = None,
+    search: Word = None,
+    sort: Annotated[
+        str, Query(description=f"{', '.join(SORTS)}; with - before, descending", max_length=30)
+    ] = "created_at",
+) -> Json:
+    """A page of the users."""
+    found = _page(door_of(request), page, limit, role, status, search, sort)
+    return Json({"data": [user_json(user) for user in found.entities], "pagination": found.pagination})
+
+
+@router.get("/api/users/{user_id:int}", response_model=models.UserShown, responses=_NONE)
+async def user(request: Request, principal: Reader, user_id: int) -> Json:
+    """One user."""
+    held = _held(door_of(request), str(user_id))
+    return entity_answer(held, user_json(held))
+
+
+@router.patch(
+    "/api/users/{user_id:int}",
+    response_model=models.UserShown,
+    responses=_CONFLICT | _NONE,
+    openapi_extra=takes(models.Administered),
+)
+async def change_user(request: Request, principal: Writer, user_id: int) -> Json:
+    """Status, role and names. Who is banned or inactive is out at once, open sockets included."""
+    after = await _changed(request, principal, str(user_id))
+    return entity_answer(after, user_json(after))
+
+
+@router.get("/api/admin/users", response_model=models.AdminUserList)
+async def admin_users(
+    request: Request,
+    principal: Reader,
+    page: Number = 1,
+    page_size: Size = 20,
+    role: Word = None,
+    is_active: bool | None = None,
+    search: Word = None,
+    sort: Sort = "created_at",
+) -> Json:
+    """A page of the users."""
+    found = _page(door_of(request), page, page_size, role, None, search, sort, is_active)
+    shown = [admin_json(user) for user in found.entities]
+    told = {"page": found.number, "page_size": found.size, "total_pages": found.pages}
+    return Json({"users": shown, "total": found.total, **told})
+
+
+@router.post(
+    "/api/admin/users",
+    status_code=201,
+    response_model=models.AdminUser,
+    responses=_CONFLICT,
+    openapi_extra=takes(models.NewUser),
+)
+async def make_user(request: Request, principal: Writer) -> Json:
+    """A user who can log in at once: an administrator vouches for the address."""
+    given = await read(request, models.NewUser, BODY)
+    door = door_of(request)
+    errors = [*check_username(given.username), *(check_email(given.email) if given.email else ())]
+    errors += [*_unknown(given.roles), *check_password(given.password, [given.username, given.email or ""])]
+    if errors:
+        raise Invalid(errors)
+    _may_appoint(principal, given.roles)
+    fields = {
+        "username": given.username,
+        "email": given.email,
+        "full_name": given.full_name,
+        "roles": given.roles,
+        "status": Status.ACTIVE if given.is_active else Status.INACTIVE,
+        "email_verified": True,
+        "password": await door.passwords.hash(given.password),
+    }
+    user_id = new_id()
+    await _order(door, author_of(request, principal.id), user_id, "register", fields)
+    made = seen(door, user_id)
+    return entity_answer(made, admin_json(made), 201)
+
+
+@router.get("/api/admin/users/{user_id}", response_model=models.AdminUser, responses=_NONE)
+async def admin_user(request: Request, principal: Reader, user_id: str) -> Json:
+    """One user."""
+    held = _held(door_of(request), user_id)
+    return entity_answer(held, admin_json(held))
+
+
+@router.put(
+    "/api/admin/users/{user_id}",
+    response_model=models.AdminUser,
+    responses=_CONFLICT | _NONE,
+    openapi_extra=takes(models.Administered),
+)
+async def replace_user(request: Request, principal: Writer, user_id: str) -> Json:
+    """Changes what is given; with a password, ends the user's sessions."""
+    after = await _changed(request, principal, user_id)
+    return entity_answer(after, admin_json(after))
+
+
+@router.delete("/api/admin/users/{user_id}", response_model=models.Message, responses=_CONFLICT | _NONE)
+async def delete_user(request: Request, principal: Writer, user_id: str) -> Json:
+    """The user, with keys and webhooks."""
+    door = door_of(request)
+    held = _held(door, user_id)
+    _may_appoint(principal, held.roles)
+    author, version = author_of(request, principal.id), expected_version(request)
+    await _order(door, author, held.id, "delete", {}, version)
+    for key in door.directory.keys_of(held.id):
+        await door.orders.order(author, Key, key.id, "delete")
+    for webhook in door.webhooks_of(held.id):
+        await door.orders.order(author, Webhook, webhook.id, "delete")
+    return Json({"success": True, "message": "The user is deleted"})
+
+
+def _page(
+    door: AccountsDoor,
+    number: int,
+    size: int,
+    role: str | None,
+    status: Status | None,
+    search: str | None,
+    sort: str,
+    is_active: bool | None = None,
+) -> Page[User]:
+    key = SORTS.get(sort.removeprefix("-"))
+    if key is None:
+        raise Invalid([FieldError("sort", f"Must be one of {', '.join(SORTS)}, with - before it or not")])
+    wanted = (search or "").casefold()
+
+    def where(user: User) -> bool:
+        return (
+            (role is None or role in user.roles)
+            and (status is None or user.status is status)
+            and (is_active is None or (user.status is Status.ACTIVE) is is_active)
+            and (
+                not wanted
+                or any(wanted in (text or "").casefold() for text in (user.username, user.email, user.full_name))
+            )
+        )
+
+    try:
+        every = door.directory.users.entries.values()
+        return page_of(every, number=number, size=size, where=where, sort=key, descending=sort.startswith("-"))
+    except ValueError as error:
+        raise Invalid([FieldError("page", str(error))]) from None
+
+
+async def _changed(request: Request, principal: Principal, user_id: str) -> User:
+    given = await read(request, models.Administered, BODY)
+    door = door_of(request)
+    held = _held(door, user_id)
+    roles = given.roles if given.role is None else [given.role]
+    status = given.status
+    if status is None and given.is_active is not None:
+        status = Status.ACTIVE if given.is_active else Status.INACTIVE
+    errors = [
+        *(check_username(given.username) if given.username else ()),
+        *(check_email(given.email) if given.email else ()),
+    ]
+    errors += _unknown(roles or [])
+    if given.password is not None:
+        errors += check_password(given.password, [held.username, held.email or ""])
+    if errors:
+        raise Invalid(errors)
+    _may_appoint(principal, [*held.roles, *(roles or [])])
+    author, version = author_of(request, principal.id), expected_version(request, given.version)
+    fields = {
+        "username": given.username,
+        "email": given.email,
+        "full_name": given.full_name,
+        "roles": roles,
+        "status": status,
+        "reason": given.reason,
+    }
+    await _order(door, author, held.id, "administer", fields, version)
+    if given.password is not None:
+        hashed = await door.passwords.hash(given.password)
+        await _order(door, author, held.id, "set_password", {"password": hashed})
+    return seen(door, held.id)
+
+
+async def _order(
+    door: AccountsDoor,
+    author: Author,
+    user_id: str,
+    command: str,
+    arguments: dict[str, Any],
+    version: int | None = None,
+) -> None:
+    try:
+        await door.orders.order(author, User, user_id, command, arguments, expected_version=version)
+    except Rejection as rejection:
+        raise problem_of_rejection(rejection) from None
+
+
+def _held(door: AccountsDoor, user_id: str) -> User:
+    held = door.directory.numbered(user_id)
+    if held is None:
+        raise NotFound("There is no such user", reason="USER_NOT_FOUND")
+    return held
+
+
+def _may_appoint(principal: Principal, roles: list[str]) -> None:
+    """Only administrators make, change or remove administrators."""
+    if ADMINISTRATORS & set(roles) and not principal.may("admin"):
+        raise Forbidden("admin")
+
+
+def _unknown(roles: list[str]) -> list[FieldError]:
+    unknown = sorted(set(roles) - ROLES.keys())
+    return [FieldError("roles", f"There is no role {unknown[0]!r}; there are {', '.join(ROLES)}")] if unknown else []

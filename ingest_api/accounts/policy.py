@@ -1,0 +1,45 @@
+"""What names, addresses and passwords may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from email_validator import EmailNotValidError, validate_email
+from zxcvbn import zxcvbn
+
+from ingest_api.problems import FieldError
+
+USERNAME = r"[A-Za-z0-9_.-]{3,30}"
+MIN_PASSWORD, MAX_PASSWORD = 8, 128
+_ESTIMATED = 72
+"""Characters that the estimate looks at: it takes longer than linearly, and these are enough to be strong."""
+_STRONG_ENOUGH = 3
+"""Of 0 to 4: 10^8 guesses and more (Wheeler, zxcvbn, USENIX Security 2016)."""
+
+
+def check_username(name: str) -> Sequence[FieldError]:
+    if re.fullmatch(USERNAME, name):
+        return []
+    return [FieldError("username", "3 to 30 letters, digits, dots, hyphens or underscores")]
+
+
+def check_email(address: str) -> Sequence[FieldError]:
+    try:
+        validate_email(address, check_deliverability=False)
+    except EmailNotValidError:
+        return [FieldError("email", "This is no e-mail address")]
+    return []
+
+
+def check_password(password: str, known: Sequence[str], field: str = "password") -> Sequence[FieldError]:
+    """Length and guessability, no rules of composition (NIST SP 800-63B, 3.1.1.2). `known` are words that a guesser of
+    this password would try first: the user's names."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        return [FieldError(field, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")]
+    found = zxcvbn(password[:_ESTIMATED], user_inputs=[word[:_ESTIMATED] for word in known if word])
+    if found["score"] >= _STRONG_ENOUGH:
+        return []
+    said = [found["feedback"]["warning"], *found["feedback"]["suggestions"]]
+    advice = " ".join(part if part.endswith(".") else f"{part}." for part in said if part)
+    return [FieldError(field, f"This password is too easily guessed. {advice}".strip())]

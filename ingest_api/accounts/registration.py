@@ -1,0 +1,157 @@
+"""Becoming a user, and proving to be one by mail."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from ingest_api.accounts.door import AccountsDoor
+from ingest_api.accounts.policy import check_email, check_password, check_username
+from ingest_api.entities.orders import Author, Rejection, new_id
+from ingest_api.problems import Conflict, FieldError, Invalid, Problem
+from pipeline.accounts.letters import password_changed, reset_password, verify_email
+from schemas.accounts.traces import MailRequested
+from schemas.accounts.users import Purpose, User
+
+VERIFY_SECONDS = 24 * 3600
+RESET_SECONDS = 3600
+OPEN_ROLES = frozenset({"user", "node_operator"})
+"""What anybody may make themselves; other roles are given by administrators."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    username: str
+    email: str
+    password: str = field(repr=False)
+    full_name: str | None = None
+    company: str | None = None
+    role: str = "user"
+
+
+async def register(door: AccountsDoor, author: Author, newcomer: Newcomer) -> User:
+    """The user, whose address is to be verified. Raises Invalid, Conflict, and Problem 503 where no mail can be
+    sent."""
+    if not door.mail.reaches:
+        raise Problem(
+            503,
+            "CONFIGURATION_ERROR",
+            "Nobody can register here, since this server cannot send mail: its operator must set THALWEG_SMTP_URL",
+        )
+    errors = [*check_username(newcomer.username), *check_email(newcomer.email)]
+    if newcomer.role not in OPEN_ROLES:
+        errors.append(FieldError("role", f"Must be one of {', '.join(sorted(OPEN_ROLES))}"))
+    errors += check_password(newcomer.password, [newcomer.username, newcomer.email, newcomer.full_name or ""])
+    if errors:
+        raise Invalid(errors)
+    user_id = new_id()
+    token, offered = _token(door, user_id, Purpose.VERIFY_EMAIL, VERIFY_SECONDS)
+    given = {
+        "username": newcomer.username,
+        "email": newcomer.email,
+        "full_name": newcomer.full_name,
+        "company": newcomer.company,
+        "roles": [newcomer.role],
+        "password": await door.passwords.hash(newcomer.password),
+        "token": offered,
+    }
+    try:
+        await door.orders.order(author, User, user_id, "register", given)
+    except Rejection as rejection:
+        raise taken(rejection) from None
+    user = seen(door, user_id)
+    await _post_verification(door, user, token, int(str(offered["expires_at"])))
+    return user
+
+
+async def verify(door: AccountsDoor, author: Author, token: str) -> User:
+    """Raises Problem 400 for a token that is not good (any more)."""
+    return await _redeem(door, author, token, Purpose.VERIFY_EMAIL)
+
+
+async def forget(door: AccountsDoor, author: Author, address: str) -> None:
+    """Mails a token where there is such a user; says nothing either way."""
+    user = door.directory.named(address) if door.mail.reaches else None
+    if user is None or user.email is None:
+        return
+    token, offered = _token(door, user.id, Purpose.RESET_PASSWORD, RESET_SECONDS)
+    await door.orders.order(author, User, user.id, "offer_token", offered)
+    now = door.clock()
+    link = door.mail.public_url
+    expires_at = int(str(offered["expires_at"]))
+    await door.post(reset_password(door.seals, user.id, user.email, user.username, token, link, now, expires_at))
+
+
+async def send_verification(door: AccountsDoor, author: Author, user: User) -> None:
+    """Once more, with another token."""
+    if user.email is None or user.email_verified or not door.mail.reaches:
+        return
+    token, offered = _token(door, user.id, Purpose.VERIFY_EMAIL, VERIFY_SECONDS)
+    await door.orders.order(author, User, user.id, "offer_token", offered)
+    await _post_verification(door, user, token, int(str(offered["expires_at"])))
+
+
+async def reset(door: AccountsDoor, author: Author, token: str, password: str) -> User:
+    """Raises Invalid, and Problem 400 for a token that is not good (any more)."""
+    user = door.directory.user(token.partition(".")[0])
+    known = [] if user is None else [user.username, user.email or ""]
+    errors = check_password(password, known, "new_password")
+    if errors:
+        raise Invalid(errors)
+    hashed = await door.passwords.hash(password)
+    user = await _redeem(door, author, token, Purpose.RESET_PASSWORD, password=hashed)
+    await tell_of_password(door, user)
+    return user
+
+
+async def tell_of_password(door: AccountsDoor, user: User) -> None:
+    """Whoever did not change it themselves learns of it."""
+    if user.email is not None and door.mail.reaches:
+        mail: MailRequested = password_changed(
+            door.seals, user.id, user.email, user.username, door.mail.public_url, door.clock()
+        )
+        await door.post(mail)
+
+
+def taken(rejection: Rejection) -> Problem:
+    """A name or an address that another has."""
+    name = rejection.code.removesuffix("_taken")
+    return Conflict(rejection.detail, {"field": name}, reason=rejection.code.upper())
+
+
+def seen(door: AccountsDoor, user_id: str) -> User:
+    """A user that was just changed. Raises Conflict where somebody deleted it since."""
+    user = door.directory.user(user_id)
+    if user is None:
+        raise Conflict("The user has been deleted meanwhile")
+    return user
+
+
+async def _redeem(
+    door: AccountsDoor, author: Author, token: str, purpose: Purpose, password: str | None = None
+) -> User:
+    user_id = token.partition(".")[0]
+    digests = list(door.seals.digests(purpose, token))
+    more = {} if password is None else {"password": password}
+    try:
+        if door.directory.user(user_id) is None:
+            raise Rejection("token_invalid", "The token is not valid, or has expired, or has been used")
+        await door.orders.order(author, User, user_id, str(purpose), {"digests": digests} | more)
+    except Rejection as rejection:
+        raise Problem(400, "VALIDATION_ERROR", rejection.detail, reason="TOKEN_INVALID") from None
+    return seen(door, user_id)
+
+
+async def _post_verification(door: AccountsDoor, user: User, token: str, expires_at: int) -> None:
+    link, now = door.mail.public_url, door.clock()
+    await door.post(verify_email(door.seals, user.id, user.email or "", user.username, token, link, now, expires_at))
+
+
+def _token(door: AccountsDoor, user_id: str, purpose: Purpose, seconds: int) -> tuple[str, dict[str, object]]:
+    token = f"{user_id}.{secrets.token_urlsafe(32)}"
+    expires_at = door.clock() + seconds * 1_000_000
+    return token, {
+        "purpose": str(purpose),
+        "digest": door.seals.digest(purpose, token),
+        "expires_at": expires_at,
+    }

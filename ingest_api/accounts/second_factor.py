@@ -1,0 +1,96 @@
+"""`/api/auth/2fa`: the second factor on and off."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+
+from ingest_api.accounts import factor, models
+from ingest_api.accounts.door import AccountsDoor, door_of, themselves
+from ingest_api.accounts.family import BODY
+from ingest_api.accounts.registration import seen
+from ingest_api.auth import may
+from ingest_api.bodies import read, takes
+from ingest_api.entities.orders import Rejection, author_of, problem_of_rejection
+from ingest_api.json import Json
+from ingest_api.principal import Principal
+from ingest_api.problems import Conflict, FieldError, Invalid
+from pipeline.accounts.letters import second_factor_changed
+from schemas.accounts.users import User
+
+router = APIRouter()
+Owner = Annotated[Principal, Depends(may("account:manage"))]
+
+
+@router.post("/api/auth/2fa/setup", response_model=models.FactorSetup, responses={409: {"description": "It is on"}})
+async def setup(request: Request, principal: Owner) -> Json:
+    """A secret for an authenticator, and codes for when that is lost. In force once /api/auth/2fa/verify has seen a
+    code of it."""
+    door = door_of(request)
+    user = themselves(door, principal)
+    made = factor.set_up(user.username)
+    codes = [door.seals.digest("backup", code) for code in made.backup_codes]
+    given = {"sealed": door.seals.seal(made.secret), "backup_codes": codes}
+    try:
+        await door.orders.order(author_of(request, principal.id), User, user.id, "offer_factor", given)
+    except Rejection as rejection:
+        raise problem_of_rejection(rejection) from None
+    return Json({"qr_code": made.qr_code, "secret": made.secret, "backup_codes": made.backup_codes})
+
+
+@router.post("/api/auth/2fa/verify", response_model=models.Message, openapi_extra=takes(models.FactorCode))
+async def verify(request: Request, principal: Owner) -> Json:
+    """Turns the second factor on, with its first code."""
+    given = await read(request, models.FactorCode, BODY)
+    door = door_of(request)
+    user = themselves(door, principal)
+    if user.totp_offered is None:
+        raise Conflict("Set up the second factor first: POST /api/auth/2fa/setup")
+    step = factor.step_of(door.seals.open(user.totp_offered), given.totp_code, door.clock())
+    if step is None:
+        raise _wrong("totp_code")
+    confirmed = {"sealed": user.totp_offered, "step": step}
+    try:
+        await door.orders.order(author_of(request, principal.id), User, user.id, "confirm_factor", confirmed)
+    except Rejection as rejection:
+        raise problem_of_rejection(rejection) from None
+    await _tell(door, seen(door, user.id), on=True)
+    return Json({"success": True, "message": "The second factor is on"})
+
+
+@router.post("/api/auth/2fa/disable", response_model=models.Message, openapi_extra=takes(models.FactorOff))
+async def disable(request: Request, principal: Owner) -> Json:
+    """Turns the second factor off: who holds a session alone cannot, the password and a code are needed."""
+    given = await read(request, models.FactorOff, BODY)
+    door = door_of(request)
+    user = themselves(door, principal)
+    address = request.client.host if request.client else None
+    familiar = {session.address for session in user.sessions}
+    await door.throttle.admit(user.id, address, familiar)
+    proven = await door.passwords.verify(user.password, given.password)
+    code = given.totp_code.strip().lower()
+    if not proven or user.totp is None or not _fits(door, user, code):
+        await door.throttle.failed(user.id, address, familiar)
+        raise _wrong("password or totp_code")
+    await door.orders.order(author_of(request, principal.id), User, user.id, "remove_factor")
+    await _tell(door, seen(door, user.id), on=False)
+    return Json({"success": True, "message": "The second factor is off"})
+
+
+def _fits(door: AccountsDoor, user: User, code: str) -> bool:
+    if factor.is_totp(code):
+        step = factor.step_of(door.seals.open(user.totp or ""), code, door.clock())
+        return step is not None and step > user.totp_step
+    return factor.is_backup(code) and bool(set(door.seals.digests("backup", code)) & set(user.backup_codes))
+
+
+def _wrong(field: str) -> Invalid:
+    return Invalid([FieldError(field, "This is wrong")])
+
+
+async def _tell(door: AccountsDoor, user: User, *, on: bool) -> None:
+    if user.email is not None and door.mail.reaches:
+        url, now = door.mail.public_url, door.clock()
+        await door.post(second_factor_changed(door.seals, user.id, user.email, user.username, on, url, now))

@@ -1,0 +1,170 @@
+"""`/api/webhooks`: addresses that are told of events, and what they were told."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+
+from ingest_api.accounts import models
+from ingest_api.accounts.answers import delivery_json, webhook_json
+from ingest_api.accounts.door import AccountsDoor, door_of, themselves
+from ingest_api.accounts.family import BODY
+from ingest_api.auth import may
+from ingest_api.bodies import read, takes
+from ingest_api.entities.conditions import entity_answer, expected_version
+from ingest_api.entities.listing import MAX_PAGE, page_of
+from ingest_api.entities.orders import Rejection, author_of, new_id, problem_of_rejection
+from ingest_api.json import Json
+from ingest_api.principal import Principal
+from ingest_api.problems import FieldError, Invalid, NotFound
+from pipeline.clock import iso
+from schemas.accounts.webhooks import EVENTS, TEST_EVENT, Delivery, Progress, Webhook
+
+router = APIRouter()
+Reader = Annotated[Principal, Depends(may("webhooks:read"))]
+Writer = Annotated[Principal, Depends(may("webhooks:write"))]
+Number = Annotated[int, Query(ge=1, le=100_000)]
+Size = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+_NONE: dict[int | str, dict[str, Any]] = {404: {"description": "You have no such webhook"}}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"description": "Changed meanwhile, or too many"}}
+
+
+@router.get("/api/webhooks", response_model=models.WebhookList)
+async def webhooks(request: Request, principal: Reader, page: Number = 1, limit: Size = 20) -> Json:
+    """One's own, the oldest first."""
+    door = door_of(request)
+    mine = door.webhooks_of(themselves(door, principal).id)
+    found = page_of(mine, number=page, size=limit, where=lambda _: True, sort=lambda webhook: webhook.created_at)
+    return Json({"data": [webhook_json(webhook) for webhook in found.entities], "pagination": found.pagination})
+
+
+@router.post(
+    "/api/webhooks",
+    status_code=201,
+    response_model=models.WebhookShown,
+    responses=_CONFLICT,
+    openapi_extra=takes(models.NewWebhook),
+)
+async def make_webhook(request: Request, principal: Writer) -> Json:
+    """Tells an address of events from now on. The secret, with which it verifies them, is shown this once."""
+    given = await read(request, models.NewWebhook, BODY)
+    door = door_of(request)
+    _check(door, given.url, given.events)
+    secret = given.secret or f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    fields = {
+        "owner": themselves(door, principal).id,
+        "url": given.url,
+        "events": given.events,
+        "secret": door.seals.seal(secret),
+        "description": given.description,
+    }
+    webhook_id = new_id()
+    await _order(door, request, principal, webhook_id, "make", fields)
+    made = _held(door, principal, webhook_id)
+    return entity_answer(made, webhook_json(made, secret), 201)
+
+
+@router.get("/api/webhooks/{webhook_id}", response_model=models.WebhookShown, responses=_NONE)
+async def webhook(request: Request, principal: Reader, webhook_id: str) -> Json:
+    """One of one's own."""
+    held = _held(door_of(request), principal, webhook_id)
+    return entity_answer(held, webhook_json(held))
+
+
+@router.put(
+    "/api/webhooks/{webhook_id}",
+    response_model=models.WebhookShown,
+    responses=_CONFLICT | _NONE,
+    openapi_extra=takes(models.WebhookChange),
+)
+async def change_webhook(request: Request, principal: Writer, webhook_id: str) -> Json:
+    """Changes what is given, turns it off or, after it was disabled, on again."""
+    given = await read(request, models.WebhookChange, BODY)
+    door = door_of(request)
+    held = _held(door, principal, webhook_id)
+    _check(door, given.url, given.events or [])
+    fields = {
+        "url": given.url,
+        "events": given.events,
+        "secret": None if given.secret is None else door.seals.seal(given.secret),
+        "description": given.description,
+        "enabled": given.enabled,
+    }
+    await _order(door, request, principal, held.id, "change", fields, expected_version(request, given.version))
+    after = _held(door, principal, held.id)
+    return entity_answer(after, webhook_json(after))
+
+
+@router.delete("/api/webhooks/{webhook_id}", response_model=models.Message, responses=_NONE)
+async def delete_webhook(request: Request, principal: Writer, webhook_id: str) -> Json:
+    """Nothing is sent there any more."""
+    door = door_of(request)
+    held = _held(door, principal, webhook_id)
+    await _order(door, request, principal, held.id, "delete", {}, expected_version(request))
+    return Json({"success": True, "message": "The webhook is deleted"})
+
+
+@router.post(
+    "/api/webhooks/{webhook_id}/test", status_code=202, response_model=models.DeliveryShown, responses=_NONE | _CONFLICT
+)
+async def test_webhook(request: Request, principal: Writer, webhook_id: str) -> Json:
+    """Sends a `webhook.test`; what became of it is in the webhook's deliveries."""
+    door = door_of(request)
+    held = _held(door, principal, webhook_id)
+    now = door.clock()
+    body = msgspec.json.encode({"type": TEST_EVENT, "timestamp": iso(now), "data": {"webhook_id": held.id}})
+    delivery = Delivery(f"msg_{secrets.token_hex(16)}", held.id, TEST_EVENT, None, now, Progress.PENDING, now, [], body)
+    await door.deliver(delivery)
+    return Json(delivery_json(delivery), 202)
+
+
+@router.get("/api/webhooks/{webhook_id}/deliveries", response_model=models.DeliveryList, responses=_NONE)
+async def deliveries(request: Request, principal: Reader, webhook_id: str, page: Number = 1, limit: Size = 20) -> Json:
+    """What was sent, the newest first, with every attempt. What has ended is kept for a week, a hundred at most."""
+    door = door_of(request)
+    held = _held(door, principal, webhook_id)
+    theirs = sorted(door.deliveries_of(held.id), key=lambda delivery: delivery.created_at, reverse=True)
+    shown = [delivery_json(delivery) for delivery in theirs[(page - 1) * limit : page * limit]]
+    pages = -(-len(theirs) // limit)
+    return Json({"data": shown, "pagination": {"page": page, "limit": limit, "total": len(theirs), "pages": pages}})
+
+
+def _check(door: AccountsDoor, url: str | None, events: list[str]) -> None:
+    unknown = sorted(set(events) - set(EVENTS))
+    errors = (
+        [FieldError("events", f"There is no event {unknown[0]!r}; there are {', '.join(EVENTS)}")] if unknown else []
+    )
+    if url is not None:
+        errors += door.check_url(url)
+    if errors:
+        raise Invalid(errors)
+
+
+def _held(door: AccountsDoor, principal: Principal, webhook_id: str) -> Webhook:
+    """Another's is as good as none."""
+    user = themselves(door, principal)
+    held = door.webhooks.entries.get(webhook_id)
+    if held is None or held.owner != user.id:
+        raise NotFound("You have no such webhook")
+    return held
+
+
+async def _order(
+    door: AccountsDoor,
+    request: Request,
+    principal: Principal,
+    webhook_id: str,
+    command: str,
+    arguments: dict[str, Any],
+    version: int | None = None,
+) -> None:
+    author = author_of(request, principal.id)
+    try:
+        await door.orders.order(author, Webhook, webhook_id, command, arguments, expected_version=version)
+    except Rejection as rejection:
+        raise problem_of_rejection(rejection) from None

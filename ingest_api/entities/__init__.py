@@ -1,0 +1,1 @@
+"""Entities at the door: their views, commands that change them, and lists of them."""

@@ -1,0 +1,124 @@
+"""Becoming a user, and getting in again without a password."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from pipeline.accounts.mail import MailSettings
+from tests.ingest_api.accounts.house import PASSWORD, House, house
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[House]:
+    async with house() as made:
+        yield made
+
+
+async def test_a_newcomer_is_told_of_in_the_words_of_both_families(at: House) -> None:
+    answer = await at.register("ada", full_name="Ada L")
+    assert answer.status_code == 201
+    told = answer.json()
+    assert (isinstance(told["user_id"], int), told["verification_required"]) == (True, True)
+    assert (told["username"], told["is_active"], told["roles"]) == ("ada", True, ["user"])
+
+
+async def test_nobody_logs_in_before_the_address_is_verified(at: House) -> None:
+    await at.register("ada")
+    refused = await at.login("ada", PASSWORD)
+    assert (refused.status_code, refused.json()["error"]) == (403, "email_not_verified")
+    page = await at.http.get("/api/auth/verify-email", params={"token": at.mailed()})
+    assert "<form" in page.text
+    assert (await at.login("ada", PASSWORD)).status_code == 403, "looking at the link is not pressing the button"
+    assert (await at.http.post("/api/auth/verify-email", data={"token": at.mailed()})).status_code == 200
+    assert (await at.login("ADA@example.com", PASSWORD)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"username": "Ada"}, "username"),
+        ({"username": "other", "email": "ADA@EXAMPLE.COM"}, "email"),
+    ],
+)
+async def test_a_name_or_an_address_is_taken_once_whatever_its_case(
+    at: House, changed: dict[str, str], field: str
+) -> None:
+    await at.register("ada")
+    refused = await at.register(**{"username": "ada"} | changed)
+    assert refused.status_code == 409
+    assert refused.json()["error"] == f"{field}_taken"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"username": "a"}, "3 to 30"),
+        ({"username": "ada\n"}, "3 to 30"),
+        ({"email": "nowhere"}, "e-mail address"),
+        ({"email": "a@b.c\r\nBcc: x@y.z"}, "e-mail address"),
+        ({"password": "short"}, "8 to 128"),
+        ({"password": "password1"}, "too easily guessed"),
+        ({"password": "ada@example.com"}, "too easily guessed"),
+        ({"role": "admin"}, "role"),
+    ],
+)
+async def test_what_cannot_be_used_is_named(at: House, changed: dict[str, str], said: str) -> None:
+    refused = await at.register(**changed)
+    assert refused.status_code == 400
+    assert said in refused.text
+
+
+async def test_where_no_mail_can_be_sent_nobody_registers() -> None:
+    async with house(mail=MailSettings(shown=False)) as at:
+        refused = await at.register("ada")
+        assert refused.status_code == 503
+        assert "THALWEG_SMTP_URL" in refused.text
+
+
+async def test_without_verification_a_newcomer_is_in_at_once() -> None:
+    async with house(verify_email=False) as at:
+        assert (await at.register("ada")).json()["verification_required"] is False
+        assert (await at.login("ada", PASSWORD)).status_code == 200
+
+
+async def test_a_forgotten_password_is_set_by_mail_once_within_the_hour(at: House) -> None:
+    headers = await at.user("ada")
+    for address in ("ada@example.com", "nobody@example.com"):
+        answer = await at.http.post("/api/auth/forgot-password", json={"email": address})
+        assert (answer.status_code, answer.json()["success"]) == (200, True)
+    token = at.mailed()
+    body = {"token": token, "new_password": "another fine password"}
+    weak = await at.http.post("/api/auth/reset-password", json=body | {"new_password": "password1"})
+    assert weak.status_code == 400
+    assert (await at.http.post("/api/auth/reset-password", json=body)).status_code == 200
+    assert (await at.http.get("/auth/me", headers=headers)).status_code == 401, "every session has ended"
+    assert (await at.http.post("/api/auth/reset-password", json=body)).status_code == 400
+    assert (await at.login("ada", "another fine password")).status_code == 200
+    assert at.desk.outbox.mails[-1].purpose == "password_changed"
+
+
+async def test_a_token_for_a_password_ends_after_an_hour(at: House) -> None:
+    await at.user("ada")
+    await at.http.post("/api/auth/forgot-password", json={"email": "ada@example.com"})
+    at.clock.ahead += 3700
+    body = {"token": at.mailed(), "new_password": "another fine password"}
+    assert (await at.http.post("/api/auth/reset-password", json=body)).status_code == 400
+
+
+async def test_the_verification_can_be_sent_again_and_tells_nothing_of_who_there_is(at: House) -> None:
+    await at.register("ada")
+    before = len(at.desk.outbox.mails)
+    answers = [
+        await at.http.post("/api/auth/resend-verification", json={"email": address})
+        for address in ("ada@example.com", "nobody@example.com")
+    ]
+    assert [answer.text for answer in answers] == [answers[0].text] * 2
+    assert len(at.desk.outbox.mails) == before + 1
+    assert (await at.http.post("/api/auth/verify-email", json={"token": at.mailed()})).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["x", "admin.x", ".", "admin." + "x" * 43])
+async def test_a_token_that_was_never_mailed_does_nothing(at: House, token: str) -> None:
+    assert (await at.http.post("/api/auth/verify-email", json={"token": token})).status_code == 400
