@@ -65,12 +65,13 @@ class Books:
         self._codec, self._topics, self._clock, self._changed = codec, topics, clock, changed
         self._permissions = {trigger.event: trigger.permission for trigger in topics.triggers}
         self._pending: dict[str, set[str]] = defaultdict(set)
+        self._owned: dict[str, set[str]] = defaultdict(set)
         self._producer = Producer(kafka, CLIENT, timeout=PATIENCE_S)
         self._deliveries = View(kafka, CLIENT, topics.deliveries, Delivery, codec, order=advance)
         self._webhooks = View(kafka, CLIENT, topics.webhooks, Webhook, codec, order=lambda it: it.source_offset)
         self._users = View(kafka, CLIENT, topics.users, User, codec, order=lambda it: it.source_offset)
         self._deliveries.watch(self._note_delivery)
-        self._webhooks.watch(lambda key, _: self._changed(self._pending.get(key, ())))
+        self._webhooks.watch(self._note_webhook)
         self._users.watch(self._note_user)
 
     async def open(self) -> None:
@@ -154,10 +155,18 @@ class Books:
                     del self._pending[webhook]
         self._changed((key,))
 
+    def _note_webhook(self, key: str, webhook: Webhook | None) -> None:
+        if webhook is not None:
+            self._owned[webhook.owner].add(key)
+        self._changed(self._pending.get(key, ()))
+
     def _note_user(self, key: str, _: User | None) -> None:
-        for webhook in self.webhooks.values():
-            if webhook.owner == key:
-                self._changed(self._pending.get(webhook.id, ()))
+        """Users change whenever they log in, so their webhooks must be at hand."""
+        owned = self._owned.pop(key, set()) & self.webhooks.keys()
+        if owned:
+            self._owned[key] = owned
+        for webhook in owned:
+            self._changed(self._pending.get(webhook, ()))
 
 
 def _hold(deliveries: Sequence[Delivery], entries: Mapping[str, Delivery]) -> bool:

@@ -6,11 +6,17 @@ import asyncio
 import json
 from dataclasses import replace
 
+from pipeline.accounts.deciders import DECIDERS
 from pipeline.courier.enrolment import CROWDED
 from pipeline.courier.schedule import HOUR, LIFETIME, MINUTE
+from pipeline.entities.decide import Decision, command_of, decide
+from pipeline.entities.decider import Command
+from pipeline.entities.ledger import Ledger
+from pipeline.received import Raw, Received
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import Status, User
 from schemas.accounts.webhooks import Progress, Webhook
+from schemas.position import Position
 from tests.doubles.receiver import Delivered, Receiver, receiving, status
 from tests.pipeline.courier.world import SECRET, World
 
@@ -129,14 +135,24 @@ async def test_a_day_without_success_turns_the_webhook_off_and_tells_its_owner(h
     assert receiver.ids == [failed.id] * len(failed.attempts)
 
 
-async def test_gone_turns_the_webhook_off_at_once(here: World) -> None:
+async def test_gone_turns_the_webhook_off_at_once_as_its_decider_decides(here: World) -> None:
     async with receiving(Receiver(answer=status(410))) as receiver, here.courier():
-        await here.listening(receiver)
+        webhook = await here.listening(receiver)
         await here.drift(1)
         await here.until_told(1, Progress.FAILED)
-    assert len(here.commands()) == 1
     assert here.letters() == []
     assert len(receiver.received) == 1
+    [asked] = here.commands()
+    raw = Raw(Position(here.topics.commanded.name, 0, 99), here.now(), None, None, {})
+    command = command_of(Received(asked, raw))
+    assert isinstance(command, Command)
+    ledger = Ledger(DECIDERS)
+    ledger.put(Webhook.KIND, webhook.id, webhook)
+    decision = decide(DECIDERS, ledger, command)
+    assert isinstance(decision, Decision)
+    assert isinstance(decision.entity, Webhook)
+    assert not decision.entity.enabled
+    assert decision.entity.disabled_reason == "the receiver answered 410 Gone: it wants no more"
 
 
 async def test_a_webhook_that_takes_others_stays_on_though_one_delivery_fails(here: World) -> None:
