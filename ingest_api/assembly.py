@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Self
 
 from ingest_api.accounts.assembly import AccountsSettings, assemble_accounts
@@ -25,9 +26,11 @@ from pipeline.clock import now
 from pipeline.errors import LogUnavailable, Misconfigured
 from pipeline.kafka.provision import existing
 from pipeline.kafka.registry import schemas
+from pipeline.kafka.view import Shelf
 from pipeline.settings import Environment, KafkaSettings, WarehouseSettings
 from pipeline.warehouse.reader import Reader
 from schemas.accounts.topics import COMMANDED, DELIVERIES, KEYS, MAIL, USERS, WEBHOOKS
+from schemas.accounts.webhooks import Delivery
 from schemas.catalogue import TOPICS
 from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
@@ -109,7 +112,8 @@ def assemble(settings: DoorSettings) -> Assembled:
     streams = Streams(settings.kafka, codec, clock, ordinal)
     replies = Replies(settings.kafka, ordinal, codec, clock)
     gate = Gate(settings.kafka, ordinal, codec, clock, replies)
-    views = following(settings.kafka, ordinal, (USERS, KEYS, WEBHOOKS), (DELIVERIES,), codec)
+    deliveries = Shelf(DELIVERIES, Delivery, codec, order=attrgetter("advance"))
+    views = following(settings.kafka, ordinal, (USERS, KEYS, WEBHOOKS), [deliveries], codec)
     accounts = assemble_accounts(
         settings.api,
         settings.accounts,

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from ingest_api.accounts import models
+from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import admin_json, user_json
 from ingest_api.accounts.door import AccountsDoor, door_of
 from ingest_api.accounts.family import BODY
+from ingest_api.accounts.outcomes import CONFLICT, NONE, TAG_UNREADABLE
 from ingest_api.accounts.policy import check_email, check_password, check_username
 from ingest_api.accounts.registration import seen
 from ingest_api.auth import may
@@ -39,11 +40,9 @@ SORTS = {
     "last_login": lambda user: (user.last_login_at or 0, user.number),
 }
 Sort = Annotated[str, Query(max_length=30, description=f"{', '.join(SORTS)}; with - before, descending")]
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"description": "Taken, changed meanwhile, or the last of its kind"}}
-_NONE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such user"}}
 
 
-@router.get("/api/users", response_model=models.UserList)
+@router.get("/api/users", response_model=shapes.UserList)
 async def users(
     request: Request,
     principal: Reader,
@@ -61,7 +60,7 @@ async def users(
     return Json({"data": [user_json(user) for user in found.entities], "pagination": found.pagination})
 
 
-@router.get("/api/users/{user_id:int}", response_model=models.UserShown, responses=_NONE)
+@router.get("/api/users/{user_id:int}", response_model=shapes.UserShown, responses=NONE)
 async def user(request: Request, principal: Reader, user_id: int) -> Json:
     """One user."""
     held = _held(door_of(request), str(user_id))
@@ -70,9 +69,9 @@ async def user(request: Request, principal: Reader, user_id: int) -> Json:
 
 @router.patch(
     "/api/users/{user_id:int}",
-    response_model=models.UserShown,
-    responses=_CONFLICT | _NONE,
-    openapi_extra=takes(models.Administered),
+    response_model=shapes.UserShown,
+    responses=CONFLICT | NONE,
+    openapi_extra=takes(forms.Administered),
 )
 async def change_user(request: Request, principal: Writer, user_id: int) -> Json:
     """Status, role and names. Who is banned or inactive is out at once, open sockets included."""
@@ -80,7 +79,7 @@ async def change_user(request: Request, principal: Writer, user_id: int) -> Json
     return entity_answer(after, user_json(after))
 
 
-@router.get("/api/admin/users", response_model=models.AdminUserList)
+@router.get("/api/admin/users", response_model=shapes.AdminUserList)
 async def admin_users(
     request: Request,
     principal: Reader,
@@ -101,13 +100,13 @@ async def admin_users(
 @router.post(
     "/api/admin/users",
     status_code=201,
-    response_model=models.AdminUser,
-    responses=_CONFLICT,
-    openapi_extra=takes(models.NewUser),
+    response_model=shapes.AdminUser,
+    responses=CONFLICT,
+    openapi_extra=takes(forms.NewUser),
 )
 async def make_user(request: Request, principal: Writer) -> Json:
     """A user who can log in at once: an administrator vouches for the address."""
-    given = await read(request, models.NewUser, BODY)
+    given = await read(request, forms.NewUser, BODY)
     door = door_of(request)
     errors = [*check_username(given.username), *(check_email(given.email) if given.email else ())]
     errors += [*_unknown(given.roles), *check_password(given.password, [given.username, given.email or ""])]
@@ -129,7 +128,7 @@ async def make_user(request: Request, principal: Writer) -> Json:
     return entity_answer(made, admin_json(made), 201)
 
 
-@router.get("/api/admin/users/{user_id}", response_model=models.AdminUser, responses=_NONE)
+@router.get("/api/admin/users/{user_id}", response_model=shapes.AdminUser, responses=NONE)
 async def admin_user(request: Request, principal: Reader, user_id: str) -> Json:
     """One user."""
     held = _held(door_of(request), user_id)
@@ -138,9 +137,9 @@ async def admin_user(request: Request, principal: Reader, user_id: str) -> Json:
 
 @router.put(
     "/api/admin/users/{user_id}",
-    response_model=models.AdminUser,
-    responses=_CONFLICT | _NONE,
-    openapi_extra=takes(models.Administered),
+    response_model=shapes.AdminUser,
+    responses=CONFLICT | NONE,
+    openapi_extra=takes(forms.Administered),
 )
 async def replace_user(request: Request, principal: Writer, user_id: str) -> Json:
     """Changes what is given; with a password, ends the user's sessions."""
@@ -148,7 +147,7 @@ async def replace_user(request: Request, principal: Writer, user_id: str) -> Jso
     return entity_answer(after, admin_json(after))
 
 
-@router.delete("/api/admin/users/{user_id}", response_model=models.Message, responses=_CONFLICT | _NONE)
+@router.delete("/api/admin/users/{user_id}", response_model=shapes.Message, responses=CONFLICT | NONE | TAG_UNREADABLE)
 async def delete_user(request: Request, principal: Writer, user_id: str) -> Json:
     """The user, with keys and webhooks."""
     door = door_of(request)
@@ -189,15 +188,12 @@ def _page(
             )
         )
 
-    try:
-        every = door.directory.users.entries.values()
-        return page_of(every, number=number, size=size, where=where, sort=key, descending=sort.startswith("-"))
-    except ValueError as error:
-        raise Invalid([FieldError("page", str(error))]) from None
+    every = door.directory.users.entries.values()
+    return page_of(every, number=number, size=size, where=where, sort=key, descending=sort.startswith("-"))
 
 
 async def _changed(request: Request, principal: Principal, user_id: str) -> User:
-    given = await read(request, models.Administered, BODY)
+    given = await read(request, forms.Administered, BODY)
     door = door_of(request)
     held = _held(door, user_id)
     roles = given.roles if given.role is None else [given.role]

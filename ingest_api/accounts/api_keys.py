@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
-from ingest_api.accounts import models
+from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import key_json
 from ingest_api.accounts.door import door_of, themselves
 from ingest_api.accounts.family import BODY
+from ingest_api.accounts.outcomes import CONFLICT, NONE
 from ingest_api.auth import may
 from ingest_api.bodies import read, takes
 from ingest_api.entities.orders import Rejection, author_of, new_id, problem_of_rejection
@@ -24,13 +25,19 @@ from schemas.accounts.permissions import OWN, permissions_of, permitted
 
 router = APIRouter()
 Owner = Annotated[Principal, Depends(may("account:manage"))]
+MAKING: dict[str, Any] = {
+    "status_code": 201,
+    "response_model": shapes.KeyMade,
+    "responses": CONFLICT,
+    "openapi_extra": takes(forms.NewKey),
+}
 DAY = 24 * 3600 * 1_000_000
 VISIBLE = 12
 """Characters of a key that its owner is shown later: 8 of its 32 digits."""
 
 
-@router.get("/api/users/api-keys", response_model=models.KeyList)
-@router.get("/auth/api-keys", response_model=models.KeyList)
+@router.get("/api/users/api-keys", response_model=shapes.KeyList)
+@router.get("/auth/api-keys", response_model=shapes.KeyList)
 async def keys(request: Request, principal: Owner) -> Json:
     """The keys of the user, by how they begin."""
     door = door_of(request)
@@ -38,11 +45,11 @@ async def keys(request: Request, principal: Owner) -> Json:
     return Json({"data": shown, "api_keys": shown})
 
 
-@router.post("/api/users/api-keys", status_code=201, response_model=models.KeyMade, openapi_extra=takes(models.NewKey))
-@router.post("/auth/api-keys", status_code=201, response_model=models.KeyMade, openapi_extra=takes(models.NewKey))
+@router.post("/api/users/api-keys", **MAKING)
+@router.post("/auth/api-keys", **MAKING)
 async def make_key(request: Request, principal: Owner) -> Json:
     """A key that may do part of what its owner may. It is shown this once; only a keyed hash of it is kept."""
-    given = await read(request, models.NewKey, BODY)
+    given = await read(request, forms.NewKey, BODY)
     door = door_of(request)
     user = themselves(door, principal)
     permissions = _permissions(given, permitted(user.roles) - OWN)
@@ -66,8 +73,8 @@ async def make_key(request: Request, principal: Owner) -> Json:
     return Json(told | {"name": held.name, "created_at": iso(held.created_at)}, 201)
 
 
-@router.delete("/api/users/api-keys/{key_id}", response_model=models.Message)
-@router.delete("/auth/api-keys/{key_id}", response_model=models.Message)
+@router.delete("/api/users/api-keys/{key_id}", response_model=shapes.Message, responses=NONE)
+@router.delete("/auth/api-keys/{key_id}", response_model=shapes.Message, responses=NONE)
 async def delete_key(request: Request, principal: Owner, key_id: str) -> Json:
     """The key opens nothing any more."""
     door = door_of(request)
@@ -81,7 +88,7 @@ async def delete_key(request: Request, principal: Owner, key_id: str) -> Json:
     return Json({"success": True, "message": "The key is deleted"})
 
 
-def _permissions(given: models.NewKey, own: frozenset[str]) -> list[str]:
+def _permissions(given: forms.NewKey, own: frozenset[str]) -> list[str]:
     """A word for several permissions gives those of them that the owner has; a single one must be had."""
     wanted = [*(given.permissions or ()), *(given.scopes or ())] or ["read"]
     try:

@@ -3,16 +3,17 @@ by `username` is answered in the first, one by `identifier` or `email` in the se
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
-from ingest_api.accounts import models
+from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import registered_json, tokens_json, user_json
 from ingest_api.accounts.cookies import clear_cookie, set_cookie, wants_cookie
 from ingest_api.accounts.door import door_of
 from ingest_api.accounts.logins import Attempt, log_in, log_out, refresh
+from ingest_api.accounts.outcomes import CONFLICT, NOT_ENOUGH, NOT_GOOD, NOT_YET
 from ingest_api.accounts.registration import Newcomer, register
 from ingest_api.accounts.session import FORM
 from ingest_api.auth import authenticated, public
@@ -24,19 +25,18 @@ from ingest_api.principal import Principal
 
 router = APIRouter()
 BODY = 16 * 1024
-_TAKEN: dict[int | str, dict[str, Any]] = {409: {"description": "The name or the address is taken"}}
 
 
 @router.post(
     "/api/auth/login",
-    response_model=models.FamilyLoggedIn,
-    responses={401: {"description": "The credentials are wrong, or a second factor is needed"}},
+    response_model=shapes.FamilyLoggedIn,
+    responses=NOT_ENOUGH | NOT_YET,
     dependencies=[Depends(public())],
-    openapi_extra=takes(models.FamilyLogin, "application/json", "application/x-www-form-urlencoded"),
+    openapi_extra=takes(forms.FamilyLogin, "application/json", "application/x-www-form-urlencoded"),
 )
 async def login(request: Request) -> Json:
     """An access token and a refresh token. A browser, which sends an Origin, gets a session cookie as well."""
-    given = await read_form(request, models.FamilyLogin)
+    given = await read_form(request, forms.FamilyLogin)
     by_identifier = given.username is None
     if by_identifier:
         request.state.envelope = NEUROGRID
@@ -53,17 +53,18 @@ async def login(request: Request) -> Json:
 
 @router.post(
     "/api/auth/refresh",
-    response_model=models.Refreshed,
+    response_model=shapes.Refreshed,
+    responses=NOT_GOOD,
     dependencies=[Depends(public())],
-    openapi_extra=takes(models.Refresh, *FORM),
+    openapi_extra=takes(forms.Refresh, *FORM),
 )
 async def refreshed(request: Request) -> Json:
     """New tokens for a refresh token. The access token before ends; so does the session, if it is used again."""
-    given = await read_form(request, models.Refresh)
+    given = await read_form(request, forms.Refresh)
     return Json(tokens_json(await refresh(door_of(request), request, given.refresh_token)))
 
 
-@router.post("/api/auth/logout", response_model=models.Message)
+@router.post("/api/auth/logout", response_model=shapes.Message)
 async def logout(
     request: Request, principal: Annotated[Principal, Depends(authenticated())], everywhere: bool = False
 ) -> Json:
@@ -77,14 +78,14 @@ async def logout(
 @router.post(
     "/api/auth/register",
     status_code=201,
-    response_model=models.Registered,
-    responses=_TAKEN,
+    response_model=shapes.Registered,
+    responses=CONFLICT,
     dependencies=[Depends(public())],
-    openapi_extra=takes(models.Registration),
+    openapi_extra=takes(forms.Registration),
 )
 async def registered(request: Request) -> Json:
     """A new user, once the address has been verified by the mail that is sent."""
-    given = await read(request, models.Registration, BODY)
+    given = await read(request, forms.Registration, BODY)
     door = door_of(request)
     newcomer = Newcomer(**given.model_dump())
     user = await register(door, author_of(request, "anonymous"), newcomer)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from ingest_api.accounts import models
+from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.door import AccountsDoor, door_of
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.registration import forget, reset, send_verification, verify
@@ -35,39 +35,39 @@ async def verify_page(token: MailToken) -> HTMLResponse:
 
 @router.post(
     "/api/auth/verify-email",
-    response_model=models.Message,
+    response_model=shapes.Message,
     dependencies=[Depends(public())],
-    openapi_extra=takes(models.TokenGiven, *FORM),
+    openapi_extra=takes(forms.TokenGiven, *FORM),
 )
 async def verify_email(request: Request) -> Json:
     """The address is the user's, who may log in now."""
-    given = await read_form(request, models.TokenGiven)
+    given = await read_form(request, forms.TokenGiven)
     await verify(door_of(request), author_of(request, ANYONE), given.token)
     return Json({"success": True, "message": "The address is verified: you can log in"})
 
 
 @router.post(
     "/api/auth/resend-verification",
-    response_model=models.Message,
+    response_model=shapes.Message,
     dependencies=[Depends(public())],
-    openapi_extra=takes(models.Address),
+    openapi_extra=takes(forms.Address),
 )
 async def resend(request: Request, aside: BackgroundTasks) -> Json:
     """The mail again. The answer is the same whether there is such an account or not, and as quick."""
-    given = await read(request, models.Address, BODY)
+    given = await read(request, forms.Address, BODY)
     aside.add_task(_resend, door_of(request), author_of(request, ANYONE), given.email)
     return Json({"success": True, "message": _SENT}, background=aside)
 
 
 @router.post(
     "/api/auth/forgot-password",
-    response_model=models.Message,
+    response_model=shapes.Message,
     dependencies=[Depends(public())],
-    openapi_extra=takes(models.Address),
+    openapi_extra=takes(forms.Address),
 )
 async def forgot_password(request: Request, aside: BackgroundTasks) -> Json:
     """A mail with a token that sets a new password within the hour. The answer is always the same, and as quick."""
-    given = await read(request, models.Address, BODY)
+    given = await read(request, forms.Address, BODY)
     aside.add_task(forget, door_of(request), author_of(request, ANYONE), given.email)
     return Json({"success": True, "message": _SENT}, background=aside)
 
@@ -81,13 +81,13 @@ async def reset_page(token: MailToken) -> HTMLResponse:
 
 @router.post(
     "/api/auth/reset-password",
-    response_model=models.Message,
+    response_model=shapes.Message,
     dependencies=[Depends(public())],
-    openapi_extra=takes(models.Reset, *FORM),
+    openapi_extra=takes(forms.Reset, *FORM),
 )
 async def reset_password(request: Request) -> Json:
     """Sets the password, and ends every session."""
-    given = await read_form(request, models.Reset)
+    given = await read_form(request, forms.Reset)
     await reset(door_of(request), author_of(request, ANYONE), given.token, given.new_password)
     return Json({"success": True, "message": "The password is set: log in with it"})
 

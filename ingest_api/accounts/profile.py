@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
-from ingest_api.accounts import models
+from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import session_json, user_json
 from ingest_api.accounts.door import door_of, themselves
 from ingest_api.accounts.family import BODY
+from ingest_api.accounts.outcomes import CONFLICT, NOBODYS, NONE
 from ingest_api.accounts.policy import check_password
 from ingest_api.accounts.registration import seen, tell_of_password
 from ingest_api.auth import authenticated, may
@@ -28,22 +29,27 @@ Caller = Annotated[Principal, Depends(authenticated())]
 Owner = Annotated[Principal, Depends(may("account:manage"))]
 
 
-@router.get("/api/users/profile")
+@router.get("/api/users/profile", response_model=shapes.ProfileShown, responses=NOBODYS)
 async def profile(request: Request, principal: Caller) -> Json:
     """The user behind the credential. Statistics that this server does not measure are null."""
     user = themselves(door_of(request), principal)
     return entity_answer(user, _profile_json(user))
 
 
-@router.put("/api/users/profile", openapi_extra=takes(models.Profile))
+@router.put(
+    "/api/users/profile",
+    response_model=shapes.ProfileShown,
+    responses=CONFLICT,
+    openapi_extra=takes(forms.Profile),
+)
 async def describe(request: Request, principal: Owner) -> Json:
     """Changes what users say of themselves; what is left out stays."""
-    given = await read(request, models.Profile, BODY)
+    given = await read(request, forms.Profile, BODY)
     door = door_of(request)
     user = themselves(door, principal)
     shown = user.shown()
     wanted = given.model_dump(exclude_unset=True)
-    fields = {name: wanted.get(name, shown[name]) for name in models.Profile.model_fields}
+    fields = {name: wanted.get(name, shown[name]) for name in forms.Profile.model_fields}
     fields["notification_preferences"] = dict(fields["notification_preferences"] or {})
     try:
         await door.orders.order(
@@ -57,13 +63,13 @@ async def describe(request: Request, principal: Owner) -> Json:
     except Rejection as rejection:
         raise problem_of_rejection(rejection) from None
     after = seen(door, user.id)
-    return entity_answer(after, {"message": "Profile updated", **_profile_json(after)})
+    return entity_answer(after, _profile_json(after))
 
 
-@router.put("/api/users/password", response_model=models.Message, openapi_extra=takes(models.PasswordChange))
+@router.put("/api/users/password", response_model=shapes.Message, openapi_extra=takes(forms.PasswordChange))
 async def change_password(request: Request, principal: Owner) -> Json:
     """Ends every other session of the user."""
-    given = await read(request, models.PasswordChange, BODY)
+    given = await read(request, forms.PasswordChange, BODY)
     door = door_of(request)
     user = themselves(door, principal)
     address = request.client.host if request.client else None
@@ -82,14 +88,14 @@ async def change_password(request: Request, principal: Owner) -> Json:
     return Json({"success": True, "message": "The password is changed; other sessions have ended"})
 
 
-@router.get("/api/users/sessions", response_model=dict[str, list[models.SessionShown]])
+@router.get("/api/users/sessions", response_model=dict[str, list[shapes.SessionShown]])
 async def sessions(request: Request, principal: Owner) -> Json:
     """Where the user is logged in."""
     user = themselves(door_of(request), principal)
     return Json({"data": [session_json(session, principal.session) for session in user.sessions]})
 
 
-@router.delete("/api/users/sessions/{session_id}", response_model=models.Message)
+@router.delete("/api/users/sessions/{session_id}", response_model=shapes.Message, responses=NONE)
 async def end_session(request: Request, principal: Owner, session_id: str) -> Json:
     """Logs out there."""
     door = door_of(request)

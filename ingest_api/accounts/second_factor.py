@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
-from ingest_api.accounts import factor, models
+from ingest_api.accounts import factor, forms, shapes
 from ingest_api.accounts.door import AccountsDoor, door_of, themselves
 from ingest_api.accounts.family import BODY
+from ingest_api.accounts.outcomes import CONFLICT
 from ingest_api.accounts.registration import seen
 from ingest_api.auth import may
 from ingest_api.bodies import read, takes
@@ -24,7 +25,7 @@ router = APIRouter()
 Owner = Annotated[Principal, Depends(may("account:manage"))]
 
 
-@router.post("/api/auth/2fa/setup", response_model=models.FactorSetup, responses={409: {"description": "It is on"}})
+@router.post("/api/auth/2fa/setup", response_model=shapes.FactorSetup, responses=CONFLICT)
 async def setup(request: Request, principal: Owner) -> Json:
     """A secret for an authenticator, and codes for when that is lost. In force once /api/auth/2fa/verify has seen a
     code of it."""
@@ -40,10 +41,15 @@ async def setup(request: Request, principal: Owner) -> Json:
     return Json({"qr_code": made.qr_code, "secret": made.secret, "backup_codes": made.backup_codes})
 
 
-@router.post("/api/auth/2fa/verify", response_model=models.Message, openapi_extra=takes(models.FactorCode))
+@router.post(
+    "/api/auth/2fa/verify",
+    response_model=shapes.Message,
+    responses=CONFLICT,
+    openapi_extra=takes(forms.FactorCode),
+)
 async def verify(request: Request, principal: Owner) -> Json:
     """Turns the second factor on, with its first code."""
-    given = await read(request, models.FactorCode, BODY)
+    given = await read(request, forms.FactorCode, BODY)
     door = door_of(request)
     user = themselves(door, principal)
     if user.totp_offered is None:
@@ -60,10 +66,10 @@ async def verify(request: Request, principal: Owner) -> Json:
     return Json({"success": True, "message": "The second factor is on"})
 
 
-@router.post("/api/auth/2fa/disable", response_model=models.Message, openapi_extra=takes(models.FactorOff))
+@router.post("/api/auth/2fa/disable", response_model=shapes.Message, openapi_extra=takes(forms.FactorOff))
 async def disable(request: Request, principal: Owner) -> Json:
     """Turns the second factor off: who holds a session alone cannot, the password and a code are needed."""
-    given = await read(request, models.FactorOff, BODY)
+    given = await read(request, forms.FactorOff, BODY)
     door = door_of(request)
     user = themselves(door, principal)
     address = request.client.host if request.client else None

@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
-from ingest_api.accounts import models
+from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import tokens_json
 from ingest_api.accounts.cookies import clear_cookie, set_cookie, wants_cookie
 from ingest_api.accounts.door import door_of
 from ingest_api.accounts.logins import TICKET_SECONDS, Attempt, log_in, log_out, refresh, ticket_for
+from ingest_api.accounts.outcomes import NOBODYS, NOT_ENOUGH, NOT_GOOD, NOT_YET, Outcomes
 from ingest_api.auth import authenticated, public
 from ingest_api.bodies import read_form, takes
 from ingest_api.entities.orders import author_of
@@ -23,19 +24,20 @@ from schemas.accounts.permissions import OWN, scopes_of
 
 router = APIRouter()
 Caller = Annotated[Principal, Depends(authenticated())]
+NO_SESSION: Outcomes = {400: {"description": "The credential is no session's"}}
 FORM = ("application/x-www-form-urlencoded", "application/json")
 
 
 @router.post(
     "/auth/login",
-    response_model=models.LoggedIn,
-    responses={401: {"description": "The user name or the password is wrong, or a second factor is needed"}},
+    response_model=shapes.LoggedIn,
+    responses=NOT_ENOUGH | NOT_YET,
     dependencies=[Depends(public())],
-    openapi_extra=takes(models.Login, *FORM),
+    openapi_extra=takes(forms.Login, *FORM),
 )
 async def login(request: Request) -> Json:
     """An access token for a user name and a password, sent as a form or as JSON."""
-    given = await read_form(request, models.Login)
+    given = await read_form(request, forms.Login)
     opened = await log_in(door_of(request), request, Attempt(given.username, given.password, given.totp_code))
     answer = Json(tokens_json(opened))
     if wants_cookie(request):
@@ -45,17 +47,18 @@ async def login(request: Request) -> Json:
 
 @router.post(
     "/auth/refresh",
-    response_model=models.LoggedIn,
+    response_model=shapes.LoggedIn,
+    responses=NOT_GOOD,
     dependencies=[Depends(public())],
-    openapi_extra=takes(models.Refresh, *FORM),
+    openapi_extra=takes(forms.Refresh, *FORM),
 )
 async def refreshed(request: Request) -> Json:
     """New tokens for a refresh token, which is good once: its second use ends the session."""
-    given = await read_form(request, models.Refresh)
+    given = await read_form(request, forms.Refresh)
     return Json(tokens_json(await refresh(door_of(request), request, given.refresh_token)))
 
 
-@router.post("/auth/logout", response_model=models.Message)
+@router.post("/auth/logout", response_model=shapes.Message)
 async def logout(request: Request, principal: Caller, everywhere: bool = False) -> Json:
     """Ends this session, or all of the user's: their tokens are refused by every server within a moment."""
     await log_out(door_of(request), author_of(request, principal.id), principal, everywhere=everywhere)
@@ -64,7 +67,7 @@ async def logout(request: Request, principal: Caller, everywhere: bool = False) 
     return answer
 
 
-@router.get("/auth/me", response_model=models.Myself)
+@router.get("/auth/me", response_model=shapes.Myself)
 async def me(request: Request, principal: Caller) -> Json:
     """Who the presented credential stands for, and what it may do."""
     user = door_of(request).directory.user(principal.user or "")
@@ -83,7 +86,7 @@ async def me(request: Request, principal: Caller) -> Json:
     )
 
 
-@router.get("/auth/csrf-token", response_model=models.CsrfToken)
+@router.get("/auth/csrf-token", response_model=shapes.CsrfToken, responses=NO_SESSION)
 async def csrf_token(request: Request, principal: Caller) -> Json:
     """What a page sends as X-CSRF-Token with each write that its session cookie stands for."""
     if principal.session is None:
@@ -91,7 +94,7 @@ async def csrf_token(request: Request, principal: Caller) -> Json:
     return Json({"csrf_token": wiring_of(request).accounts.csrf_token(principal.session)})
 
 
-@router.post("/auth/ticket", response_model=models.Ticket)
+@router.post("/auth/ticket", response_model=shapes.Ticket, responses=NOBODYS)
 async def ticket(request: Request, principal: Caller) -> Json:
     """A ticket for one WebSocket or event stream, for 30 seconds: an address that is seen by others holds no token."""
     return Json({"ticket": ticket_for(door_of(request), principal), "expires_in": TICKET_SECONDS})

@@ -10,10 +10,11 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from ingest_api.accounts import models
+from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import delivery_json, webhook_json
 from ingest_api.accounts.door import AccountsDoor, door_of, themselves
 from ingest_api.accounts.family import BODY
+from ingest_api.accounts.outcomes import CONFLICT, NONE, TAG_UNREADABLE
 from ingest_api.auth import may
 from ingest_api.bodies import read, takes
 from ingest_api.entities.conditions import entity_answer, expected_version
@@ -30,11 +31,9 @@ Reader = Annotated[Principal, Depends(may("webhooks:read"))]
 Writer = Annotated[Principal, Depends(may("webhooks:write"))]
 Number = Annotated[int, Query(ge=1, le=100_000)]
 Size = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-_NONE: dict[int | str, dict[str, Any]] = {404: {"description": "You have no such webhook"}}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"description": "Changed meanwhile, or too many"}}
 
 
-@router.get("/api/webhooks", response_model=models.WebhookList)
+@router.get("/api/webhooks", response_model=shapes.WebhookList)
 async def webhooks(request: Request, principal: Reader, page: Number = 1, limit: Size = 20) -> Json:
     """One's own, the oldest first."""
     door = door_of(request)
@@ -46,13 +45,13 @@ async def webhooks(request: Request, principal: Reader, page: Number = 1, limit:
 @router.post(
     "/api/webhooks",
     status_code=201,
-    response_model=models.WebhookShown,
-    responses=_CONFLICT,
-    openapi_extra=takes(models.NewWebhook),
+    response_model=shapes.WebhookShown,
+    responses=CONFLICT,
+    openapi_extra=takes(forms.NewWebhook),
 )
 async def make_webhook(request: Request, principal: Writer) -> Json:
     """Tells an address of events from now on. The secret, with which it verifies them, is shown this once."""
-    given = await read(request, models.NewWebhook, BODY)
+    given = await read(request, forms.NewWebhook, BODY)
     door = door_of(request)
     _check(door, given.url, given.events)
     secret = given.secret or f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
@@ -69,7 +68,7 @@ async def make_webhook(request: Request, principal: Writer) -> Json:
     return entity_answer(made, webhook_json(made, secret), 201)
 
 
-@router.get("/api/webhooks/{webhook_id}", response_model=models.WebhookShown, responses=_NONE)
+@router.get("/api/webhooks/{webhook_id}", response_model=shapes.WebhookShown, responses=NONE)
 async def webhook(request: Request, principal: Reader, webhook_id: str) -> Json:
     """One of one's own."""
     held = _held(door_of(request), principal, webhook_id)
@@ -78,13 +77,13 @@ async def webhook(request: Request, principal: Reader, webhook_id: str) -> Json:
 
 @router.put(
     "/api/webhooks/{webhook_id}",
-    response_model=models.WebhookShown,
-    responses=_CONFLICT | _NONE,
-    openapi_extra=takes(models.WebhookChange),
+    response_model=shapes.WebhookShown,
+    responses=CONFLICT | NONE,
+    openapi_extra=takes(forms.WebhookChange),
 )
 async def change_webhook(request: Request, principal: Writer, webhook_id: str) -> Json:
     """Changes what is given, turns it off or, after it was disabled, on again."""
-    given = await read(request, models.WebhookChange, BODY)
+    given = await read(request, forms.WebhookChange, BODY)
     door = door_of(request)
     held = _held(door, principal, webhook_id)
     _check(door, given.url, given.events or [])
@@ -100,7 +99,7 @@ async def change_webhook(request: Request, principal: Writer, webhook_id: str) -
     return entity_answer(after, webhook_json(after))
 
 
-@router.delete("/api/webhooks/{webhook_id}", response_model=models.Message, responses=_NONE)
+@router.delete("/api/webhooks/{webhook_id}", response_model=shapes.Message, responses=NONE | CONFLICT | TAG_UNREADABLE)
 async def delete_webhook(request: Request, principal: Writer, webhook_id: str) -> Json:
     """Nothing is sent there any more."""
     door = door_of(request)
@@ -110,7 +109,7 @@ async def delete_webhook(request: Request, principal: Writer, webhook_id: str) -
 
 
 @router.post(
-    "/api/webhooks/{webhook_id}/test", status_code=202, response_model=models.DeliveryShown, responses=_NONE | _CONFLICT
+    "/api/webhooks/{webhook_id}/test", status_code=202, response_model=shapes.DeliveryShown, responses=NONE | CONFLICT
 )
 async def test_webhook(request: Request, principal: Writer, webhook_id: str) -> Json:
     """Sends a `webhook.test`; what became of it is in the webhook's deliveries."""
@@ -123,7 +122,7 @@ async def test_webhook(request: Request, principal: Writer, webhook_id: str) -> 
     return Json(delivery_json(delivery), 202)
 
 
-@router.get("/api/webhooks/{webhook_id}/deliveries", response_model=models.DeliveryList, responses=_NONE)
+@router.get("/api/webhooks/{webhook_id}/deliveries", response_model=shapes.DeliveryList, responses=NONE)
 async def deliveries(request: Request, principal: Reader, webhook_id: str, page: Number = 1, limit: Size = 20) -> Json:
     """What was sent, the newest first, with every attempt. What has ended is kept for a week, a hundred at most."""
     door = door_of(request)

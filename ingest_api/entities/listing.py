@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from ingest_api.problems import FieldError, Invalid
 from schemas.entity import Entity
 
 E = TypeVar("E", bound=Entity)
@@ -43,11 +44,10 @@ def page_of(
     sort: Callable[[E], Any],
     descending: bool = False,
 ) -> Page[E]:
-    """O(n) for the filter and O(n log k) for the k entities up to the page's end. Raises ValueError beyond
-    MAX_DEPTH."""
+    """O(n) for the filter and O(n log k) for the k entities up to the page's end. Raises Invalid beyond MAX_DEPTH."""
     depth = number * size
     if depth > MAX_DEPTH:
-        raise ValueError(f"a list can be read as far as its {MAX_DEPTH}th entry; filter it")
+        raise Invalid([FieldError("page", f"A list can be read as far as its {MAX_DEPTH}th entry; filter it")])
     found = [entity for entity in entities if where(entity)]
     chosen = (heapq.nlargest if descending else heapq.nsmallest)(depth, found, key=sort)
     return Page(chosen[depth - size :], number, size, len(found))

@@ -97,10 +97,9 @@ class EntityViews:
 
 
 def following(
-    settings: KafkaSettings, ordinal: int, entities: Iterable[Topic], others: Iterable[Topic], codec: Codec
+    settings: KafkaSettings, ordinal: int, entities: Iterable[Topic], others: Sequence[Shelf[Any]], codec: Codec
 ) -> EntityViews:
-    """Views that follow the log, all by one client. `others` are compacted topics of one partition."""
+    """Views that follow the log, all by one client. `others` are of compacted topics of one partition."""
     shelves = [shelf_of(topic, codec) for topic in entities]
-    besides: list[Shelf[Any]] = [Shelf(topic, topic.record, codec) for topic in others]
-    follow = Shelves(settings, f"thalweg-entities-{ordinal}", [*shelves, *besides])
-    return EntityViews(shelves, besides, follow)
+    follow = Shelves(settings, f"thalweg-entities-{ordinal}", [*shelves, *others])
+    return EntityViews(shelves, others, follow)

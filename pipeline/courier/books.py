@@ -33,7 +33,6 @@ CLIENT = "thalweg-courier"
 PATIENCE_S = 60.0
 """So long the log may be away before the courier ends; what it has done and not written down is done again."""
 AT_ONCE = 1000
-_ENDED = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,8 @@ class Topics:
 
 
 def advance(delivery: Delivery | None) -> int:
-    """How far a delivery has come. It only grows: a record that says less is an old one."""
-    if delivery is None:
-        return -1
-    return len(delivery.attempts) + (0 if delivery.progress is Progress.PENDING else _ENDED)
+    """How far a delivery has come, -1 where it is not known."""
+    return -1 if delivery is None else delivery.advance
 
 
 class Books:

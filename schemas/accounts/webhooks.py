@@ -18,6 +18,7 @@ EVENTS = (
 )
 """What a webhook may ask for."""
 TEST_EVENT = "webhook.test"
+_ENDED = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +76,11 @@ class Delivery(Event):
     next_attempt_at: int | None
     attempts: list[Attempt]
     body: bytes = field(repr=False)
+
+    @property
+    def advance(self) -> int:
+        """How far it has come. It only grows: a record that says less is an old one."""
+        return len(self.attempts) + (0 if self.progress is Progress.PENDING else _ENDED)
 
     def datum(self) -> dict[str, Any]:
         return shallow(self) | {"attempts": [shallow(attempt) for attempt in self.attempts]}

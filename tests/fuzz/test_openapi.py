@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -19,8 +20,15 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
-from ingest_api.accounts.tokens import Tokens
+from ingest_api.accounts.tokens import Tokens, Use
+from ingest_api.entities.orders import SYSTEM, commanded
 from pipeline.clock import now
+from pipeline.kafka.producer import Producer
+from pipeline.kafka.view import View
+from schemas.accounts.permissions import SCOPES
+from schemas.accounts.topics import COMMANDED, USERS
+from schemas.accounts.users import User
+from schemas.codec import Codec
 from tests.budget import PATIENCE, examples
 from tests.every.test_every_route import DOCUMENT, assert_enveloped
 from tests.flow.stack import JWT_SECRETS, Stack
@@ -36,7 +44,39 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT).exclude(path="/api/v1/events")
 
 
 def token(stack: Stack) -> str:
-    return Tokens({KID: SECRET}, now).issue("user:admin", ("read", "write", "admin"))
+    """The administrator's, of a session that is open: what is tried may end any."""
+    held = HELD.get(stack.api.url)
+    if held is None or _me(stack, held) != 200:
+        held = HELD[stack.api.url] = asyncio.run(session(stack))
+    return held
+
+
+HELD: dict[str, str] = {}
+
+
+def _me(stack: Stack, held: str) -> int:
+    return httpx.get(f"{stack.api.url}/auth/me", headers={"Authorization": f"Bearer {held}"}, timeout=60).status_code
+
+
+async def session(stack: Stack) -> str:
+    """Opened by a command, not by a login: whatever has been done to the user's password, and with wrong ones."""
+    codec, name, access = Codec(), f"fuzz{now()}", f"access{now()}"
+    view = View(stack.kafka, "fuzz-sessions", USERS, User, codec, order=lambda user: user.source_offset)
+    producer = Producer(stack.kafka, "fuzz")
+    await view.start(1)
+    try:
+        given = {"id": name, "digest": name, "access_id": access, "expires_at": now() + 3_600_000_000}
+        given |= {"password_changed_at": view.entries["admin"].password_changed_at}
+        command = commanded(SYSTEM, User, "admin", "open_session", given, None, now())
+        await producer.send(COMMANDED.name, codec.encode(command), key=b"admin")
+        assert await view.until(lambda users: users["admin"].session(name) is not None, 30)
+    finally:
+        await producer.close()
+        await view.stop()
+    made = Tokens({KID: SECRET}, now).issue("user:admin", tuple(SCOPES), token_id=access, session=name)
+    while _me(stack, made) != 200:  # noqa: ASYNC110  (the API's view tells nobody)
+        await asyncio.sleep(0.05)
+    return made
 
 
 def check(path: str, answer: httpx.Response) -> None:
@@ -74,7 +114,7 @@ GUARDED = sorted(
     for method, operation in operations.items()
     if "security" in operation
 )
-CLAIMS = {
+CLAIMS: dict[str, object] = {
     "iss": "thalweg",
     "aud": "thalweg-api",
     "sub": "user:admin",
@@ -83,7 +123,7 @@ CLAIMS = {
     "exp": 2**53,
     "jti": "x",
 }
-HEADER = {"kid": KID}
+HEADER = {"kid": KID, "typ": Use.ACCESS}
 
 
 def made(claims: dict[str, object], secret: str = SECRET, algorithm: str = "HS256", **header: object) -> str:
