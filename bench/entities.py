@@ -69,7 +69,7 @@ def decided(kafka: KafkaSettings, count: int, folder: Path) -> list[Row]:
         took = until_committed(kafka)
         memory = psutil.Process(process.process.pid).memory_info().rss / 2**20
     made = sum(mark.high - mark.low for mark in ends(kafka, USERS.name).values())
-    if made != count:
+    if made < count:  # each is told again after two minutes, so that there may be more
         raise SystemExit(f"{count} commands made {made} users")
     asyncio.run(order(kafka, count, 1))
     begun = time.perf_counter()

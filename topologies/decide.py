@@ -40,6 +40,8 @@ TOLD_AGAIN = 120_000_000
 """Microseconds after a change at which it is told once more. A worker that was taken for dead may wake and write an old
 record behind a newer one, until its records expire: compaction would keep that one."""
 
+AT_ONCE = 100
+
 
 @dataclass(slots=True)
 class Book:
@@ -87,9 +89,12 @@ class Decide:
         partition.due = run.ends
 
     def settle(self, partition: Partition[Book], *, final: bool) -> None:
-        """Tells again what was changed a while ago, unless it has been changed since."""
+        """Tells again what was changed a while ago, unless it has been changed since; a few at a time, for this is in
+        the way of what is decided meanwhile."""
         book, now = partition.memory, self._clock()
-        while book.again and book.again[0][0] <= now:
+        for _ in range(AT_ONCE):
+            if not book.again or book.again[0][0] > now:
+                return
             _, kind, entity_id, version = book.again.popleft()
             entity = book.ledger.find(kind, entity_id)
             if entity is not None and entity.version == version:

@@ -13,7 +13,7 @@ from ingest_api.accounts.keys import make
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
 from tests.flow.child import api, archive, worker
-from tests.flow.stack import ADMIN_PASSWORD, JWT_SECRETS, Stack
+from tests.flow.stack import ACCOUNT_SECRETS, ADMIN_PASSWORD, JWT_SECRETS, Stack
 from tests.pipeline.warehouse.databases import migrated_database
 from tests.ports import free_ports
 
@@ -34,13 +34,15 @@ def standing(kafka_bootstrap: str, warehouse_url: str, folder: Path, **more: str
             "THALWEG_CLICKHOUSE_URL": f"{warehouse_url}/{tables.database}",
             "THALWEG_ADMIN_PASSWORD": ADMIN_PASSWORD,
             "THALWEG_JWT_SECRETS": JWT_SECRETS,
+            "THALWEG_ACCOUNT_SECRETS": ACCOUNT_SECRETS,
             "THALWEG_API_KEYS": ",".join(kept),
             "THALWEG_RATE_LIMITS": "1000",
             "THALWEG_WORKER_SESSION_SECONDS": "6",
             "THALWEG_ARCHIVE_GROUP": f"archive-{uuid.uuid4().hex[:8]}",
             **more,
         }
-        stack = Stack(kafka, tables, worker(80, told, folder), archive(told, folder), api(told, folder, port), keys)
+        parts = worker(80, told, folder), archive(told, folder), api(told, folder, port)
+        stack = Stack(kafka, tables, *parts, keys, told)
         for part in (stack.worker, stack.archive, stack.api):
             part.launch()
             running.callback(part.stop)

@@ -22,12 +22,14 @@ from tests.flow.child import Child
 
 ADMIN_PASSWORD = "correct horse battery"
 JWT_SECRETS = "k1:0123456789abcdef0123456789abcdef"
+ACCOUNT_SECRETS = "a1:fedcba9876543210fedcba9876543210"
 Json = dict[str, Any]
 
 
 @dataclass
 class Stack:
-    """`keys` are API keys by name: writer and other (both read and write), sensor (writes alone)."""
+    """`keys` are API keys by name: writer and other (both read and write), sensor (writes alone). `told` is the
+    environment of its parts."""
 
     kafka: KafkaSettings
     tables: Connection
@@ -35,6 +37,7 @@ class Stack:
     archive: Child
     api: Child
     keys: dict[str, str]
+    told: dict[str, str]
 
     def stream(self) -> str:
         """A name no other test uses."""
