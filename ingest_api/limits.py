@@ -12,22 +12,26 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 
+from ingest_api.envelopes import envelope_for
+from ingest_api.families import DASHBOARD, FAMILIES, NEUROGRID, PYNOMALY
 from ingest_api.problems import RateLimited
 from pipeline.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table. Paths that name the same row share its counts."""
+    """A line of the table. Paths that name the same row share its counts. `burst` is for BURST_SECONDS."""
 
     name: str
     per_minute: int
     per_hour: int | None = None
+    burst: int | None = None
 
 
 _HEALTH = Row("health", 600, 10_000)
@@ -57,12 +61,23 @@ TABLE: Mapping[str, Row] = {
 }
 """By route path."""
 
+FAMILY_ROWS: Mapping[str, Row] = {
+    PYNOMALY.name: Row("anomaly", 100, burst=20),
+    NEUROGRID.name: Row("network", 100),
+    DASHBOARD.name: Row("dashboard", 100),
+}
+"""By family: one row for all of its routes that TABLE does not name."""
+BURST_SECONDS = 10
+
 OTHERS_PER_MINUTE = 600
-"""For each route that TABLE does not name."""
+"""For each route of other families that TABLE does not name."""
 
 
+@cache
 def row_for(path: str) -> Row:
-    return TABLE.get(path) or Row(path, OTHERS_PER_MINUTE)
+    """Of a route's path, of which there are as many as there are routes."""
+    found = TABLE.get(path) or FAMILY_ROWS.get(envelope_for(path, FAMILIES).name)
+    return found or Row(path, OTHERS_PER_MINUTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +126,8 @@ class Limiter:
 
     def _items(self, row: Row) -> list[RateLimitItem]:
         items: list[RateLimitItem] = [RateLimitItemPerMinute(self._scaled(row.per_minute))]
+        if row.burst is not None:
+            items.append(RateLimitItemPerSecond(self._scaled(row.burst), BURST_SECONDS))
         if row.per_hour is not None:
             items.append(RateLimitItemPerHour(self._scaled(row.per_hour)))
         return items

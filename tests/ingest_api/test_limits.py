@@ -122,6 +122,26 @@ def test_what_the_table_does_not_name_has_a_row_of_its_own() -> None:
     assert all(row_for(path) is row for path, row in TABLE.items())
 
 
+def test_the_routes_of_a_family_share_what_it_documents() -> None:
+    assert row_for("/api/detectors") == row_for("/api/admin/users")
+    assert (row_for("/api/webhooks").per_minute, row_for("/api/webhooks").burst) == (100, 20)
+    assert row_for("/api/users/profile") == row_for("/api/nodes")
+    assert row_for("/api/users/profile").per_minute == 100
+    assert row_for("/api/tasks").per_minute == 10
+
+
+async def test_a_burst_ends_before_the_minute_does() -> None:
+    clock = Watch()
+    limiter = Limiter(clock)
+    for _ in range(20):
+        await limiter.admit("/api/detectors", "user:a")
+    with pytest.raises(RateLimited) as refused:
+        await limiter.admit("/api/webhooks", "user:a")
+    assert refused.value.retry_after <= 10
+    clock.pass_by(11)
+    await limiter.admit("/api/detectors", "user:a")
+
+
 async def test_a_flood_of_callers_takes_no_more_memory_than_the_capacity() -> None:
     limiter = Limiter(Watch(), capacity=100)
     for number in range(1_000):
