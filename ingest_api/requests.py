@@ -102,6 +102,9 @@ class _Answer:
         state = self._scope["state"]
         headers["X-Request-ID"] = state["request_id"]
         headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Frame-Options"] = "DENY"
+        if self._scope["scheme"] in ("https", "wss"):
+            headers["Strict-Transport-Security"] = "max-age=31536000"
         headers.setdefault("Cache-Control", "no-store")
         headers.setdefault("Referrer-Policy", "no-referrer")
         headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

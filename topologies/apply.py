@@ -70,7 +70,7 @@ class Apply(Generic[E, S]):
     def topic(self) -> Topic:
         return self._step.topic
 
-    def begin(self, number: int) -> States[S]:
+    async def begin(self, number: int) -> States[S]:
         """None yet: each is restored when it is needed."""
         return States()
 

@@ -64,7 +64,7 @@ class Checkpoint(Generic[M]):
         if event.message.generation_id != self._engine.generation:
             return  # of an assignment that is over: whoever holds the partition now reads it again
         try:
-            partition = self._partition(event.message.partition, run)
+            partition = await self._partition(event.message.partition, run)
             async with partition.lock:
                 if not partition.pending:
                     partition.since = time.monotonic()
@@ -99,10 +99,10 @@ class Checkpoint(Generic[M]):
         except Exception as error:
             self._end(error)
 
-    def _partition(self, number: int, run: Run) -> Partition[M]:
+    async def _partition(self, number: int, run: Run) -> Partition[M]:
         partition = self._partitions.get(number)
         if partition is None or partition.epoch != run.epoch:
-            partition = Partition(number, run.epoch, run.start, Flight(), self._work.begin(number))
+            partition = Partition(number, run.epoch, run.start, Flight(), await self._work.begin(number))
             self._check_recovered(partition)
             self._partitions[number] = partition
         if run.begins != partition.due:

@@ -41,6 +41,7 @@ TOLD_AGAIN = 120_000_000
 record behind a newer one, until its records expire: compaction would keep that one."""
 
 AT_ONCE = 100
+BREATH_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -62,10 +63,14 @@ class Decide:
         self._deciders, self._engine, self._deliver = deciders, engine, deliver
         self._codec, self._clock, self._placement = codec, clock, Placement(topic.partitions)
 
-    def begin(self, number: int) -> Book:
+    async def begin(self, number: int) -> Book:
+        """Reads every entity there is, which takes a while: the rest of the process has its turns meanwhile."""
         book = Book(Ledger(self._deciders))
-        now = self._clock()
+        now, breath = self._clock(), time.monotonic() + BREATH_SECONDS
         for name, value in self._engine.recovered_of(number):
+            if time.monotonic() > breath:
+                await asyncio.sleep(0)
+                breath = time.monotonic() + BREATH_SECONDS
             kind, _, entity_id = name.partition("/")
             applied, body = unpack(value)
             book.ledger.applied = max(book.ledger.applied, applied)
@@ -78,12 +83,12 @@ class Decide:
         return book
 
     async def __call__(self, partition: Partition[Book], run: Run) -> None:
-        breath = time.monotonic() + 0.1
+        breath = time.monotonic() + BREATH_SECONDS
         for record in run.records:
             self._one(partition, raw_of(record))
             if time.monotonic() > breath:
                 await asyncio.sleep(0)
-                breath = time.monotonic() + 0.1
+                breath = time.monotonic() + BREATH_SECONDS
         await self._deliver.make_room(partition.flight)
         partition.records += len(run.records)
         partition.due = run.ends

@@ -54,7 +54,7 @@ class Work(Protocol[M]):
     def topic(self) -> Topic:
         """The input."""
 
-    def begin(self, number: int) -> M:
+    async def begin(self, number: int) -> M:
         """What is remembered of the partition, at the start of an epoch. Raises Failure."""
 
     async def __call__(self, partition: Partition[M], run: Run) -> None:

@@ -13,7 +13,7 @@ from ingest_api.accounts.door import AccountsDoor, door_of
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NONE, TAG_UNREADABLE
 from ingest_api.accounts.policy import check_email, check_password, check_username
-from ingest_api.accounts.registration import seen
+from ingest_api.accounts.registration import seen, send_verification
 from ingest_api.auth import may
 from ingest_api.bodies import read, takes
 from ingest_api.entities.conditions import entity_answer, expected_version
@@ -220,6 +220,8 @@ async def _changed(request: Request, principal: Principal, user_id: str) -> User
         "reason": given.reason,
     }
     await _order(door, author, held.id, "administer", fields, version)
+    if given.email is not None and given.email != held.email:
+        await send_verification(door, author, seen(door, held.id))
     if given.password is not None:
         hashed = await door.passwords.hash(given.password)
         await _order(door, author, held.id, "set_password", {"password": hashed})

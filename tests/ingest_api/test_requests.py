@@ -113,6 +113,8 @@ async def test_every_answer_has_the_headers_that_keep_browsers_from_mischief() -
         for path in ("/live", "/nothing", "/auth/me"):
             answer = await http.get(path)
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["X-Frame-Options"] == "DENY"
+            assert "Strict-Transport-Security" not in answer.headers, "that is for TLS alone"
             assert answer.headers["Cache-Control"] == "no-store"
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 

@@ -171,6 +171,19 @@ async def test_an_administrator_makes_changes_and_deletes_users(at: House) -> No
     assert (await at.http.post("/api/admin/users", json=body, headers=admin)).status_code == 201, "the name is free"
 
 
+async def test_a_new_address_is_verified_anew(at: House) -> None:
+    await at.user("ada")
+    ada = at.desk.door.directory.named("ada")
+    assert ada is not None
+    body = {"email": "ada@elsewhere.example.com"}
+    changed = await at.http.put(f"/api/admin/users/{ada.id}", json=body, headers=await at.bearer())
+    assert changed.json()["email_verified"] is False
+    assert (await at.login("ada", PASSWORD)).status_code == 403
+    assert at.desk.outbox.mails[-1].recipient == "ada@elsewhere.example.com"
+    assert (await at.http.post("/api/auth/verify-email", json={"token": at.mailed()})).status_code == 200
+    assert (await at.login("ada", PASSWORD)).status_code == 200
+
+
 async def test_a_user_sees_no_others(at: House) -> None:
     headers = await at.user("ada")
     refused = await at.http.get("/api/users", headers=headers)
