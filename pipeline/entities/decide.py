@@ -82,7 +82,10 @@ def decide(deciders: Deciders, ledger: Ledger, command: Command) -> Decision | R
 def _enter(
     ledger: Ledger, command: Command, before: Entity | None, after: Entity | None, rejected: Rejected | None
 ) -> Decision:
-    if after is before:
+    changed = _changed(before, after)
+    if not changed:
+        # What is the same in other words is no change either: nobody is told of it, so that its version would be known
+        # to nobody, and forgotten by a crash.
         return _answer(command, before, rejected)
     if after is not None:
         if before is not None:
@@ -93,7 +96,7 @@ def _enter(
             name = taken[0].replace("_", " ")
             return _answer(command, before, Rejected(f"{taken[0]}_taken", f"This {name} is taken"))
     ledger.put(command.entity, command.entity_id, after)
-    return Decision(_decided(command, after, rejected), after, _changed(before, after))
+    return Decision(_decided(command, after, rejected), after, changed)
 
 
 def _answer(command: Command, entity: Entity | None, rejected: Rejected | None) -> Decision:
@@ -111,6 +114,8 @@ def _decided(command: Command, entity: Entity | None, rejected: Rejected | None)
 
 
 def _changed(before: Entity | None, after: Entity | None) -> tuple[str, ...]:
+    if after is before:
+        return ()
     if before is None or after is None:
         return ("*",)
     names = (field.name for field in fields(after))

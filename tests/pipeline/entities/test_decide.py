@@ -52,6 +52,18 @@ def test_a_change_counts_a_version_and_a_rejection_without_a_trace_changes_nothi
             assert (entity.source_offset, entity.updated_at) == (command.offset, command.at)
 
 
+def test_what_is_set_to_what_it_is_already_makes_no_version() -> None:
+    orders = [
+        ("user", "u1", "register", {"username": "ada", "roles": ["user"]}, None),
+        ("user", "u1", "administer", {"username": "ada", "roles": ["user"]}, 1),
+        ("user", "u1", "administer", {"full_name": "Ada"}, 1),
+    ]
+    ledger = Ledger(DECIDERS)
+    made, same, named = (decided(ledger, command) for command in commands(orders))
+    assert (same.changed, same.answer.version, same.entity) == ((), 1, made.entity)
+    assert (named.changed, named.answer.version) == (("full_name",), 2)
+
+
 @given(LISTS)
 def test_whoever_insists_on_a_version_changes_no_other(orders: list[Any]) -> None:
     ledger = Ledger(DECIDERS)
