@@ -11,6 +11,7 @@ from pipeline.clock import now
 from pipeline.kafka.browse import committed, ends
 from pipeline.kafka.producer import Producer
 from pipeline.settings import KafkaSettings
+from schemas.accounts.topics import COMMANDED
 from schemas.catalogue import WORKERS_GROUP
 from schemas.clustering.points import PointsObserved
 from schemas.clustering.topics import OBSERVED
@@ -39,8 +40,12 @@ async def load(kafka: KafkaSettings, prefix: str, seed: int, batches: int, *, fi
 
 
 def lag(kafka: KafkaSettings) -> int:
-    """Records the workers' group has not committed."""
-    done, there = committed(kafka, WORKERS_GROUP, OBSERVED.name), ends(kafka, OBSERVED.name)
+    """Points and commands the workers' group has not committed."""
+    return sum(_lag(kafka, topic.name) for topic in (OBSERVED, COMMANDED))
+
+
+def _lag(kafka: KafkaSettings, topic: str) -> int:
+    done, there = committed(kafka, WORKERS_GROUP, topic), ends(kafka, topic)
     return sum(mark.high - max(done[partition] or 0, mark.low) for partition, mark in there.items())
 
 

@@ -34,6 +34,7 @@ from schemas.codec import Codec
 from schemas.exchange import REPLAYED, REPLAYED_FROM_HEADER, REQUEST_ID_HEADER, Replayed
 from schemas.position import Position
 from tests.flow.child import Child, api, worker
+from tests.flow.stack import ADMIN_PASSWORD
 from tests.ports import free_ports
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(240)]
@@ -64,6 +65,7 @@ class Thalweg:
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.setattr(sys, "argv", ["thalweg", *arguments])
             patch.setenv("THALWEG_KAFKA_BOOTSTRAP", self.kafka.bootstrap)
+            patch.setenv("THALWEG_ADMIN_PASSWORD", ADMIN_PASSWORD)
             ended = 0
             try:
                 main()
@@ -88,7 +90,11 @@ def thalweg(kafka_bootstrap: str) -> Iterator[Thalweg]:
 def running(thalweg: Thalweg, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A worker and an API; the URL of the API."""
     folder = tmp_path_factory.mktemp("cli")
-    told = {"THALWEG_KAFKA_BOOTSTRAP": thalweg.kafka.bootstrap, "THALWEG_WORKER_SESSION_SECONDS": "6"}
+    told = {
+        "THALWEG_KAFKA_BOOTSTRAP": thalweg.kafka.bootstrap,
+        "THALWEG_WORKER_SESSION_SECONDS": "6",
+        "THALWEG_ADMIN_PASSWORD": ADMIN_PASSWORD,  # an earlier module's processes may have made the administrator
+    }
     [port] = free_ports(1)
     parts: list[Child] = [worker(73, told, folder), api(told, folder, port)]
     try:

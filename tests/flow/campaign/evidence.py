@@ -65,6 +65,8 @@ def gather(kafka: KafkaSettings) -> Evidence:
     replies: defaultdict[tuple[str, int], list[Replied]] = defaultdict(list)
     answered_at: dict[Place, int] = {place: found[0][0].timestamp for place, found in clustered.items()}
     for record, reply in _events(kafka, codec, REPLIES, Replied):
+        if reply.topic != OBSERVED.name:
+            continue
         replies[reply.request_id, reply.part].append(reply)
         answered_at.setdefault((reply.source_partition, reply.source_offset), record.timestamp)
     letters: defaultdict[Place, list[Refused]] = defaultdict(list)

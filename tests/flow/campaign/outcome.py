@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.flow.campaign.deeds import Deeds
+from tests.flow.campaign.estate import Estate
 from tests.flow.campaign.evidence import Evidence
 from tests.flow.campaign.journal import Journal
 from tests.flow.campaign.parts import Ended, Part, System
@@ -90,6 +92,18 @@ def counts(journal: Journal, evidence: Evidence, listeners: Iterable[Any]) -> di
         told["facts heard"] += len(listener.facts)
         told["facts heard twice"] += sum(times - 1 for times in listener.facts.values())
         told["gaps reported"] += len(listener.gaps)
+    return dict(told)
+
+
+def counts_of_accounts(deeds: Deeds, estate: Estate) -> dict[str, int]:
+    told: Counter[str] = Counter(f"deeds {deed.told}" for deed in deeds.all)
+    oracle = estate.oracle
+    told["commands"] = len(oracle.log)
+    told["commands rejected"] = sum(decision.rejected for decision in oracle.decisions.values())
+    told["commands refused"] = len(oracle.refusals)
+    told["entities"] = sum(body is not None for _, body in oracle.last.values())
+    told["entities deleted"] = sum(body is None for _, body in oracle.last.values())
+    told["changes told twice"] = sum(map(len, estate.told.values())) - sum(map(len, oracle.changes.values()))
     return dict(told)
 
 

@@ -24,7 +24,7 @@ from pipeline.warehouse.retention import Retention
 from pipeline.warehouse.tables import bring_up_to_date
 from tests.flow.campaign.plan import Blow, Kind, Plan
 from tests.flow.child import Child
-from tests.flow.stack import ADMIN_PASSWORD, JWT_SECRETS
+from tests.flow.stack import ACCOUNT_SECRETS, ADMIN_PASSWORD, JWT_SECRETS
 from tests.ports import free_ports
 
 LOOK_SECONDS = 0.05
@@ -164,6 +164,7 @@ class System:
             "THALWEG_DATA_DIR": str(folder),
             "THALWEG_ADMIN_PASSWORD": ADMIN_PASSWORD,
             "THALWEG_JWT_SECRETS": JWT_SECRETS,
+            "THALWEG_ACCOUNT_SECRETS": ACCOUNT_SECRETS,
             "THALWEG_API_KEYS": str(kept),
             "THALWEG_RATE_LIMITS": "off",
             "THALWEG_WORKER_SESSION_SECONDS": str(plan.session),

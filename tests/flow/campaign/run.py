@@ -17,6 +17,9 @@ import httpx
 from pipeline.errors import Failure
 from pipeline.warehouse.connection import Connection
 from tests.flow.campaign import check, outcome
+from tests.flow.campaign.accounts import Accounts
+from tests.flow.campaign.deeds import Deeds
+from tests.flow.campaign.estate import Estate
 from tests.flow.campaign.evidence import Evidence, Rows, gather, rows_of
 from tests.flow.campaign.journal import Journal, Promise, Receipt
 from tests.flow.campaign.listen import Listener
@@ -24,6 +27,7 @@ from tests.flow.campaign.load import Load
 from tests.flow.campaign.outcome import Outcome
 from tests.flow.campaign.parts import System, until
 from tests.flow.campaign.plan import Kind, Plan
+from tests.flow.campaign.verdicts import check_accounts
 from tests.flow.load import lag
 
 PATIENCE_SECONDS = 8.0
@@ -43,6 +47,8 @@ class Findings:
     rows: Rows
     facts: Listener
     states: Listener
+    deeds: Deeds
+    estate: Estate
 
     def violations(self) -> Iterator[str]:
         """Of every promise."""
@@ -56,6 +62,7 @@ class Findings:
         yield from check.check_rows(self.rows, self.evidence)
         yield from check.check_listener(self.facts, self.evidence)
         yield from check.check_last_heard(self.states, self.evidence)
+        yield from check_accounts(self.deeds, self.estate)
 
 
 @dataclass
@@ -73,20 +80,22 @@ class Campaign:
         began, stamp = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         self.folder.mkdir(parents=True, exist_ok=True)
         system = System(self.plan, self.folder)
+        accounts = Accounts(system, self.plan.seed)
         self.tell("starting")
         async with system.running():
             facts = Listener(system.urls, system.key, {"topics": "drift,outliers", "policy": "disconnect"}, 1)
             states = Listener(system.urls, system.key, {"topics": "clusters", "policy": "conflate"}, 2)
             async with self._listening(facts, states), system.weighed():
-                await self._suffer(system)
+                await self._suffer(system, accounts)
                 self.tell("settling")
                 await self._settle(system)
                 evidence = await asyncio.to_thread(gather, system.kafka)
                 rows = await self._rows(system, evidence)
                 await self._heard(facts, states, evidence)
+                estate = await accounts.estate(self._until)
             self.tell("checking")
             await self._ask_afterwards(system, evidence)
-            self.findings = Findings(self.journal, evidence, rows, facts, states)
+            self.findings = Findings(self.journal, evidence, rows, facts, states, accounts.deeds, estate)
             self.violations += self.findings.violations()
             if ended := outcome.holes(system)["ended"]:
                 self.violations.append(f"the contiguity check has ended a worker {ended} times")
@@ -101,7 +110,8 @@ class Campaign:
                 kills_at_work=sum(each.at_work for each in system.struck if each.blow.kind is Kind.KILL),
                 blows=dict(Counter(map(outcome.name_of, self.plan.blows))),
                 recoveries=outcome.recoveries(system, evidence),
-                counts=outcome.counts(self.journal, evidence, (facts, states)),
+                counts=outcome.counts(self.journal, evidence, (facts, states))
+                | outcome.counts_of_accounts(accounts.deeds, estate),
                 holes=outcome.holes(system),
                 ended=[ended for part in system.parts.values() for ended in part.ended],
                 stall=outcome.stall(evidence),
@@ -122,10 +132,11 @@ class Campaign:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _suffer(self, system: System) -> None:
+    async def _suffer(self, system: System, accounts: Accounts) -> None:
         """Loads the system while the plan happens to it."""
+        await accounts.open()
         load = Load(self.journal, self.plan.seed, system.urls, system.key, system.kafka)
-        loading = asyncio.create_task(load.run())
+        loading = asyncio.gather(load.run(), accounts.run())
         async with asyncio.TaskGroup() as falling:
             for event in self.plan.events:
                 await asyncio.sleep(event.after)
@@ -138,6 +149,7 @@ class Campaign:
                     falling.create_task(system.strike(blow))
         await asyncio.sleep(REST_SECONDS)
         load.stop()
+        accounts.stop()
         self.tell("waiting for the clients")
         await loading
 
