@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -66,6 +66,7 @@ class Checkpoint(Generic[M]):
         try:
             partition = await self._partition(event.message.partition, run)
             async with partition.lock:
+                partition.generation = event.message.generation_id
                 if not partition.pending:
                     partition.since = time.monotonic()
                 await self._work(partition, run)
@@ -85,6 +86,8 @@ class Checkpoint(Generic[M]):
             while True:
                 await asyncio.sleep(self._rhythm.pulse_seconds)
                 for partition in list(self._partitions.values()):
+                    if partition.generation != self._engine.generation:
+                        continue  # it may be another's by now, who knows better what there is to tell
                     if not partition.lock.locked():
                         self._work.settle(partition, final=False)
                     if self._is_due(partition):
@@ -121,36 +124,35 @@ class Checkpoint(Generic[M]):
 
     def _is_due(self, partition: Partition[M]) -> bool:
         now = time.monotonic()
-        waited = now - partition.since >= self._rhythm.seconds
-        return bool(partition.pending) and waited and now >= partition.not_before and not partition.flushing.locked()
+        waited = now - partition.since >= self._rhythm.seconds and now >= partition.not_before
+        return bool(partition.pending or partition.dirty) and waited and not partition.flushing.locked()
 
     async def _flush(self, partition: Partition[M]) -> None:
         async with partition.flushing:
             async with partition.lock:
-                if not partition.pending:
+                if not partition.pending and not partition.dirty:
                     return
-                begun = time.monotonic()
+                begun, generation = time.monotonic(), partition.generation
                 self._work.settle(partition, final=True)
                 pending, partition.pending = partition.pending, []
                 flight, partition.flight = partition.flight, Flight()
                 snapshots = self._work.snapshots(partition)
                 snapshots.append((key_of(partition.number, ""), pack(partition.due, b"")))
-                partition.records = 0
+                partition.records, partition.dirty = 0, False
                 busy = time.monotonic() - begun
             await flight.landed()
-            if not self._still_ours(partition, pending):
+            if not self._still_ours(partition, generation):
                 return
             await self._engine.remember(partition.number, snapshots)
-            if not self._still_ours(partition, pending):
+            if not self._still_ours(partition, generation):
                 return
             for event in pending:
                 event.ack()
             partition.not_before = time.monotonic() + busy / self._rhythm.share
 
-    def _still_ours(self, partition: Partition[M], pending: Sequence[Any]) -> bool:
+    def _still_ours(self, partition: Partition[M], generation: int) -> bool:
         """A generation that ended meanwhile takes its unacknowledged runs with it; others will read them."""
-        held = self._partitions.get(partition.number)
-        return held is partition and pending[0].message.generation_id == self._engine.generation
+        return self._partitions.get(partition.number) is partition and generation == self._engine.generation
 
     def _end(self, error: Exception) -> NoReturn:
         what = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from functools import cache
+from heapq import nlargest
 from typing import Any
 
 import faust
@@ -39,6 +39,11 @@ from topologies.snapshots import SnapshotTable, key_of, pack, unpack
 TOLD_AGAIN = 120_000_000
 """Microseconds after a change at which it is told once more. A worker that was taken for dead may wake and write an old
 record behind a newer one, until its records expire: compaction would keep that one."""
+RECENT = 1000
+"""Changes, the latest, that a worker tells again which takes over: nobody knows when the one before it would have."""
+LATE = 10_000_000
+"""Microseconds behind its time at which telling again is put off: whoever has stood still for so long may be taken for
+dead, and must not be the one who writes old records behind newer ones."""
 
 AT_ONCE = 100
 BREATH_SECONDS = 0.05
@@ -46,11 +51,17 @@ BREATH_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Book:
-    """The ledger, the changes that the changelog does not have yet, and those to be told again."""
+    """The ledger, the changes that the changelog does not have yet, and those to be told again: of each entity when,
+    and the offset of the command; the longest told first."""
 
     ledger: Ledger
     journal: list[tuple[bytes, bytes]] = field(default_factory=list)
-    again: deque[tuple[int, str, str, int]] = field(default_factory=deque)
+    again: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+    def owe(self, kind: str, entity_id: str, due: int, offset: int) -> None:
+        """Only the last change of an entity is told again."""
+        self.again.pop((kind, entity_id), None)
+        self.again[kind, entity_id] = due, offset
 
 
 class Decide:
@@ -66,7 +77,8 @@ class Decide:
     async def begin(self, number: int) -> Book:
         """Reads every entity there is, which takes a while: the rest of the process has its turns meanwhile."""
         book = Book(Ledger(self._deciders))
-        now, breath = self._clock(), time.monotonic() + BREATH_SECONDS
+        changes = []
+        breath = time.monotonic() + BREATH_SECONDS
         for name, value in self._engine.recovered_of(number):
             if time.monotonic() > breath:
                 await asyncio.sleep(0)
@@ -74,12 +86,14 @@ class Decide:
             kind, _, entity_id = name.partition("/")
             applied, body = unpack(value)
             book.ledger.applied = max(book.ledger.applied, applied)
-            if not body or kind not in self._deciders:
-                continue  # deleted; or of a kind that this worker's code knows no more
-            entity = self._codec.decode(body, self._deciders[kind].record)
-            book.ledger.put(kind, entity_id, entity)
-            if now - entity.updated_at < TOLD_AGAIN:
-                book.again.append((now + TOLD_AGAIN, kind, entity_id, entity.version))
+            if kind not in self._deciders:
+                continue  # of a kind that this worker's code knows no more
+            changes.append((applied, kind, entity_id))
+            if body:  # else it is deleted
+                book.ledger.put(kind, entity_id, self._codec.decode(body, self._deciders[kind].record))
+        due = self._clock() + TOLD_AGAIN
+        for applied, kind, entity_id in nlargest(RECENT, changes):
+            book.owe(kind, entity_id, due, applied)
         return book
 
     async def __call__(self, partition: Partition[Book], run: Run) -> None:
@@ -98,14 +112,20 @@ class Decide:
         the way of what is decided meanwhile."""
         book, now = partition.memory, self._clock()
         for _ in range(AT_ONCE):
-            if not book.again or book.again[0][0] > now:
+            if not book.again:
                 return
-            _, kind, entity_id, version = book.again.popleft()
+            (kind, entity_id), (due, offset) = next(iter(book.again.items()))
+            if due > now:
+                return
+            if now - due > LATE:
+                book.owe(kind, entity_id, now + TOLD_AGAIN, offset)
+                continue
+            del book.again[kind, entity_id]
             entity = book.ledger.find(kind, entity_id)
-            if entity is not None and entity.version == version:
-                source = Position(self.topic.name, partition.number, entity.source_offset)
-                self._deliver.emit((self._emission(kind, entity_id, entity),), source, None, partition.flight)
-                self._note(partition, kind, entity_id, entity, entity.source_offset)
+            source = Position(self.topic.name, partition.number, offset)
+            self._deliver.emit((self._emission(kind, entity_id, entity),), source, None, partition.flight)
+            self._note(partition, kind, entity_id, entity, offset)
+            partition.dirty = True
 
     def snapshots(self, partition: Partition[Book]) -> list[tuple[bytes, bytes]]:
         journal, partition.memory.journal = partition.memory.journal, []
@@ -138,9 +158,7 @@ class Decide:
         if decision.changed:
             emissions.append(self._emission(event.entity, event.entity_id, decision.entity))
             self._note(partition, event.entity, event.entity_id, decision.entity, command.offset)
-            if decision.entity is not None:
-                due = self._clock() + TOLD_AGAIN
-                partition.memory.again.append((due, event.entity, event.entity_id, decision.entity.version))
+            partition.memory.owe(event.entity, event.entity_id, self._clock() + TOLD_AGAIN, command.offset)
         if decision.audited:
             emissions.append(Emission(AUDITED, audit_of(received, decision), event.actor.encode()[:256]))
         self._deliver(Emit(emissions, decision.answer), self.topic, raw, partition.flight)

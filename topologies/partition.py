@@ -32,7 +32,8 @@ M = TypeVar("M")
 
 @dataclass(slots=True)
 class Partition(Generic[M]):
-    """What one epoch knows of a partition. `memory` is the work's own."""
+    """What one epoch knows of a partition. `memory` is the work's own. `generation` is that of its last run; `dirty`:
+    the work has something for the changelog that no run has brought."""
 
     number: int
     epoch: int
@@ -40,6 +41,8 @@ class Partition(Generic[M]):
     flight: Flight
     memory: M
     pending: list[Any] = field(default_factory=list)
+    generation: int = 0
+    dirty: bool = False
     records: int = 0
     since: float = 0.0
     not_before: float = 0.0

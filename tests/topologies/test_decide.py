@@ -20,7 +20,7 @@ from tests.doubles.log import MemoryLog
 from tests.pipeline.entities.orders import ORDERS
 from tests.topologies.tally import CODEC, FaustEvent, Record, Recovered, end
 from topologies.checkpoint import Checkpoint
-from topologies.decide import TOLD_AGAIN, Book, Decide
+from topologies.decide import LATE, TOLD_AGAIN, Book, Decide
 from topologies.deliver import Deliver
 from topologies.runs import Run
 
@@ -44,6 +44,10 @@ class Desk:
 
     async def take(self, *records: Record) -> None:
         await self.point.take(FaustEvent(Run(1, records[0].offset, records[0].offset, list(records)), 0, 1))
+
+    def settle(self) -> None:
+        [partition] = self.point._partitions.values()
+        self.work.settle(partition, final=False)
 
 
 def users(log: MemoryLog) -> list[User]:
@@ -108,12 +112,51 @@ async def test_a_change_is_told_again_unless_another_has_followed(log: MemoryLog
         ordered(2, "administer", "u2", full_name="Bob"),
     )
     before = len(users(log))
-    [partition] = desk.point._partitions.values()
-    desk.work.settle(partition, final=False)
+    desk.settle()
     assert len(users(log)) == before
     desk.now += TOLD_AGAIN
-    desk.work.settle(partition, final=False)
+    desk.settle()
     assert [(user.id, user.version) for user in users(log)[before:]] == [("u1", 1), ("u2", 2)]
+
+
+async def test_a_deletion_is_told_again_too_and_by_whoever_takes_over(log: MemoryLog) -> None:
+    engine = Recovered(log)
+    first = Desk(engine, log)
+    await first.take(ordered(0, "register", username="ada"), ordered(1, "delete"))
+    await first.point.flush()
+    for offset, desk in enumerate((first, Desk(engine, log)), start=2):
+        await desk.take(ordered(offset, "fly"))
+        before = len(log.of(USERS.name))
+        desk.now += TOLD_AGAIN
+        desk.settle()
+        [again] = log.of(USERS.name)[before:]
+        assert (again.key, again.value) == (b"u1", None)
+        assert (again.headers or {})[SOURCE_HEADER] == f"{COMMANDED.name}-0-1".encode()
+        await desk.point.flush()
+
+
+async def test_what_is_told_again_is_in_the_changelog_again_though_no_command_comes(log: MemoryLog) -> None:
+    engine = Recovered(log)
+    desk = Desk(engine, log)
+    await desk.take(ordered(0, "register", username="ada"))
+    await desk.point.flush()
+    await desk.point.flush()
+    assert len(engine.remembered) == 1
+    desk.now += TOLD_AGAIN
+    desk.settle()
+    await desk.point.flush()
+    assert [keys for _, keys in engine.remembered] == [[b"0/user/u1", b"0/"]] * 2
+
+
+async def test_whoever_has_stood_still_tells_nothing_again_at_once(log: MemoryLog) -> None:
+    desk = Desk(Recovered(log), log)
+    await desk.take(ordered(0, "register", username="ada"))
+    desk.now += TOLD_AGAIN + LATE + 1
+    desk.settle()
+    assert len(users(log)) == 1
+    desk.now += TOLD_AGAIN
+    desk.settle()
+    assert len(users(log)) == 2
 
 
 @given(st.lists(ORDERS, max_size=25), st.data())

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.catalogue import state_of
+from schemas.clustering.topics import OBSERVED
 from topologies.app import create_app
 from topologies.settings import WorkerSettings
 from topologies.snapshots import SnapshotTable, key_of, pack, unpack
@@ -31,8 +33,7 @@ class Event:
 @pytest.fixture
 async def recovered(tmp_path: Path) -> SnapshotTable:
     app = create_app(WorkerSettings(data_dir=tmp_path))
-    [made] = app.tables.values()
-    return cast(SnapshotTable, made)
+    return cast(SnapshotTable, app.tables[state_of(OBSERVED)])
 
 
 def test_packing_keeps_offset_and_body() -> None:
