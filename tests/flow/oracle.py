@@ -33,7 +33,7 @@ Difference = str
 
 class Oracle:
     """By offset of the command: `log`, `decisions`, `refusals` (the reason), `audits`. Of each entity all `changes`, in
-    order. `marked` finds the commands in whose arguments a text stands; `deleted`, by entity, those that delete it."""
+    order. `marked` finds commands of a name in whose arguments a text stands; `deleted`, by entity, its deletions."""
 
     def __init__(self, records: Iterable[Record], codec: Codec) -> None:
         self._codec, self._placement = codec, Placement(COMMANDED.partitions)
@@ -43,7 +43,7 @@ class Oracle:
         self.refusals: dict[int, str] = {}
         self.audits: dict[int, ActionAudited] = {}
         self.changes: defaultdict[Name, list[Change]] = defaultdict(list)
-        self.marked: defaultdict[str, list[int]] = defaultdict(list)
+        self.marked: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         self.deleted: defaultdict[str, list[int]] = defaultdict(list)
         for record in records:
             self.log[record.offset] = record
@@ -89,7 +89,7 @@ class Oracle:
             body = None if decision.entity is None else self._codec.encode(decision.entity)
             self.changes[event.entity, event.entity_id].append((offset, body))
         for text in set(_texts(json.loads(event.arguments))):
-            self.marked[text].append(offset)
+            self.marked[event.command, text].append(offset)
         if event.command == "delete":
             self.deleted[event.entity_id].append(offset)
 
@@ -127,10 +127,10 @@ def kept(kafka: KafkaSettings) -> Mapping[Name, Sequence[Change]]:
     return found
 
 
-def unlike(name: str, found: Mapping[Name, Sequence[Change]], oracle: Oracle) -> Iterator[Difference]:
+def unlike(name: str, found: Mapping[Name, Sequence[Change]], oracle: Oracle, prefix: str = "") -> Iterator[Difference]:
     """Where what was written of entities is not what the commands give: the last record of each, by its command, and
-    every one that was ever written."""
-    for entity in sorted(oracle.changes.keys() | found.keys()):
+    every one that was ever written. Of entities whose ids begin with `prefix`."""
+    for entity in sorted(each for each in oracle.changes.keys() | found.keys() if each[1].startswith(prefix)):
         wanted, written = oracle.changes.get(entity, []), found.get(entity, [])
         newest = max(written, key=lambda change: change[0], default=None)
         if newest is None or not wanted:

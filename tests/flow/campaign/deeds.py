@@ -16,24 +16,23 @@ class Told(StrEnum):
 
 @dataclass(slots=True)
 class Deed:
-    """One command, sent once. `mark` is a text by which it is found in the log: it stands in this command's arguments
-    alone, unless the deed is a deletion, which is found by what it deletes (`mark` is its id), and others may want the
+    """One command, sent once. `mark` is a text by which it is found in the log: of all commands of its name it stands
+    in this one's arguments alone. A deletion is found by what it deletes (`mark` is its id), and others may want the
     same. `version` is the entity's as the answer had it, `reason` the code of the rejection, None where the door
     refused. Of a deed straight to the log: `value` is what was written, `offset` where Kafka said it is."""
 
     number: int
-    what: str
+    command: str
     mark: str = ""
     told: Told = Told.UNKNOWN
     version: int | None = None
     reason: str | None = None
     value: bytes | None = None
     offset: int | None = None
-    deletes: bool = False
 
     @property
     def name(self) -> str:
-        return f"deed {self.number} ({self.what})"
+        return f"deed {self.number} ({self.command})"
 
 
 @dataclass(slots=True)
@@ -43,10 +42,10 @@ class Deeds:
     all: list[Deed] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
-    def begin(self, what: str, mark: str | None = None, *, deletes: bool = False) -> Deed:
+    def begin(self, command: str, mark: str | None = None) -> Deed:
         """Without a mark of its own it gets one."""
         number = len(self.all)
-        deed = Deed(number, what, f"deed-{number}" if mark is None else mark, deletes=deletes)
+        deed = Deed(number, command, f"deed-{number}" if mark is None else mark)
         self.all.append(deed)
         return deed
 

@@ -104,7 +104,7 @@ async def administer(office: Office, seed: int, stopping: asyncio.Event) -> None
 
 
 async def _make(office: Office, http: httpx.AsyncClient, chance: random.Random) -> None:
-    deed = office.deeds.begin("make a user")
+    deed = office.deeds.begin("register")
     told = {"username": chance.choice(NAMES), "password": PASSWORD, "full_name": deed.mark, "roles": ["viewer"]}
     made = await office.ask(http, deed, "POST", "/api/admin/users", json=told)
     if made is not None:
@@ -112,7 +112,7 @@ async def _make(office: Office, http: httpx.AsyncClient, chance: random.Random) 
 
 
 async def _change(office: Office, http: httpx.AsyncClient, chance: random.Random) -> None:
-    deed = office.deeds.begin("change a user")
+    deed = office.deeds.begin("administer")
     user_id = chance.choice([*office.users, *office.persons])
     told: Json = {"full_name": deed.mark}
     if user_id in office.users and chance.random() < 0.5:
@@ -138,7 +138,7 @@ async def _read_again(office: Office, http: httpx.AsyncClient, user_id: str, cha
 
 async def _delete(office: Office, http: httpx.AsyncClient, chance: random.Random) -> None:
     user_id = chance.choice(list(office.users))
-    deed = office.deeds.begin("delete a user", user_id, deletes=True)
+    deed = office.deeds.begin("delete", user_id)
     headers = {"If-Match": f'"{office.users[user_id]}"'} if chance.random() < 0.5 else {}
     await office.ask(http, deed, "DELETE", f"/api/admin/users/{user_id}", headers=headers)
     if deed.told is Told.ACCEPTED or (deed.told is Told.REFUSED and deed.reason is None):
@@ -186,17 +186,17 @@ class Person:
         form = {"username": self.name, "password": PASSWORD}
         opened = await self.office.ask(http, None, "POST", "/auth/login", data=form)
         if opened is not None:
-            self._has(opened, "log in")
+            self._has(opened, "open_session")
 
-    def _has(self, opened: Json, what: str) -> None:
+    def _has(self, opened: Json, command: str) -> None:
         """Tokens that were given: the access token's id stands in the command that made it."""
         claims = jwt.decode(opened["access_token"], options={"verify_signature": False})
-        self.office.deeds.begin(what, claims["jti"]).told = Told.ACCEPTED
+        self.office.deeds.begin(command, claims["jti"]).told = Told.ACCEPTED
         self.access, self.refresh, self.spent = opened["access_token"], opened["refresh_token"], ""
 
     async def _refreshed(self, http: httpx.AsyncClient, token: str) -> tuple[Told, Json | None]:
         """Answers to tokens that are not good are no deeds: the same token may be shown by several."""
-        shown = Deed(-1, "refresh")
+        shown = Deed(-1, "refresh_session")
         body = await self.office.ask(http, shown, "POST", "/auth/refresh", data={"refresh_token": token})
         return shown.told, body
 
@@ -204,7 +204,7 @@ class Person:
         before = self.refresh
         told, opened = await self._refreshed(http, before)
         if opened is not None:
-            self._has(opened, "refresh")
+            self._has(opened, "refresh_session")
             self.spent = before
         elif told is Told.REFUSED:
             self.refresh = ""  # by now somebody has ended the session; an answer that was lost counts as one
@@ -214,7 +214,7 @@ class Person:
         answers = await asyncio.gather(*(self._refreshed(http, self.refresh) for _ in range(2)))
         given = [opened for _, opened in answers if opened is not None]
         for opened in given:
-            self._has(opened, "refresh in a race")
+            self._has(opened, "refresh_session")
         if len(given) > 1:
             self.office.deeds.wrong.append(f"{self.name} was given two sessions for one refresh token")
         self.refresh = ""
@@ -228,7 +228,7 @@ class Person:
         self.refresh = self.spent = ""
 
     async def _describe(self, http: httpx.AsyncClient) -> None:
-        deed = self.office.deeds.begin("describe oneself")
+        deed = self.office.deeds.begin("describe")
         headers = bearer(self.access)
         if self.chance.random() < 0.5:
             headers["If-Match"] = f'"{self.version}"'
@@ -238,7 +238,7 @@ class Person:
             self.refresh = ""  # the session has been ended
 
     async def _make_key(self, http: httpx.AsyncClient) -> None:
-        deed = self.office.deeds.begin("make a key")
+        deed = self.office.deeds.begin("make")
         told = {"name": deed.mark, "permissions": ["read"]}
         made = await self.office.ask(http, deed, "POST", "/api/users/api-keys", json=told, headers=bearer(self.access))
         if made is not None:
@@ -248,7 +248,7 @@ class Person:
         if not self.keys:
             return
         key_id = self.chance.choice(self.keys)
-        deed = self.office.deeds.begin("delete a key", key_id, deletes=True)
+        deed = self.office.deeds.begin("delete", key_id)
         await self.office.ask(http, deed, "DELETE", f"/api/users/api-keys/{key_id}", headers=bearer(self.access))
         if deed.told is Told.ACCEPTED:
             self.keys.remove(key_id)

@@ -36,7 +36,7 @@ def check_deeds(deeds: Deeds, oracle: Oracle) -> Violations:
     for deed in deeds.all:
         if deed.value is not None:
             yield from _straight(deed, oracle, values[deed.value])
-        elif deed.deletes:
+        elif deed.command == "delete":
             yield from _deletion(deed, oracle)
         else:
             yield from _done(deed, oracle)
@@ -50,7 +50,7 @@ def _straight(deed: Deed, oracle: Oracle, times: int) -> Violations:
 
 
 def _done(deed: Deed, oracle: Oracle) -> Violations:
-    found = oracle.marked.get(deed.mark, [])
+    found = oracle.marked.get((deed.command, deed.mark), [])
     if len(found) > 1 or (not found and deed.told is Told.ACCEPTED):
         yield f"{deed.name}: was asked for once and is in the log {len(found)} times, at {found}"
         return
