@@ -44,8 +44,8 @@ RECENT = 1000
 LATE = 10_000_000
 """Microseconds behind its time at which telling again is put off: whoever has stood still for so long may be taken for
 dead, and must not be the one who writes old records behind newer ones."""
-
 AT_ONCE = 100
+"""Changes told again between two breaths."""
 BREATH_SECONDS = 0.05
 
 
