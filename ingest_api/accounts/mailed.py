@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Query
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.door import AccountsDoor, door_of
@@ -39,11 +39,11 @@ async def verify_page(token: MailToken) -> HTMLResponse:
     dependencies=[Depends(public())],
     openapi_extra=takes(forms.TokenGiven, *FORM),
 )
-async def verify_email(request: Request) -> Json:
+async def verify_email(request: Request) -> Response:
     """The address is the user's, who may log in now."""
     given = await read_form(request, forms.TokenGiven)
     await verify(door_of(request), author_of(request, ANYONE), given.token)
-    return Json({"success": True, "message": "The address is verified: you can log in"})
+    return _told(request, "The address is verified: you can log in")
 
 
 @router.post(
@@ -85,11 +85,11 @@ async def reset_page(token: MailToken) -> HTMLResponse:
     dependencies=[Depends(public())],
     openapi_extra=takes(forms.Reset, *FORM),
 )
-async def reset_password(request: Request) -> Json:
+async def reset_password(request: Request) -> Response:
     """Sets the password, and ends every session."""
     given = await read_form(request, forms.Reset)
     await reset(door_of(request), author_of(request, ANYONE), given.token, given.new_password)
-    return Json({"success": True, "message": "The password is set: log in with it"})
+    return _told(request, "The password is set: log in with it")
 
 
 async def _resend(door: AccountsDoor, author: Author, address: str) -> None:
@@ -98,12 +98,20 @@ async def _resend(door: AccountsDoor, author: Author, address: str) -> None:
         await send_verification(door, author, user)
 
 
+def _told(request: Request, message: str) -> Response:
+    """As a page to browsers, which ask for one."""
+    if "text/html" in request.headers.get("accept", ""):
+        return _page(message, "")
+    return Json({"success": True, "message": message})
+
+
 def _hidden(name: str, value: str) -> str:
     return f'<input type="hidden" name="{name}" value="{escape(value)}">'
 
 
 def _page(title: str, form: str) -> HTMLResponse:
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-    page = HTMLResponse(f'{head}<h1>{title}</h1><form method="post" action="?">{form}</form>')
+    body = f'<form method="post" action="?">{form}</form>' if form else ""
+    page = HTMLResponse(f"{head}<h1>{title}</h1>{body}")
     page.headers["Content-Security-Policy"] = _POLICY
     return page
