@@ -100,11 +100,15 @@ class User(Entity):
 
     @classmethod
     def of(cls, datum: dict[str, Any]) -> Self:
-        tokens = [OneTimeToken(**token | {"purpose": Purpose(token["purpose"])}) for token in datum["tokens"]]
-        sessions = [Session(**session) for session in datum["sessions"]]
-        tickets = [SpentTicket(**ticket) for ticket in datum["tickets"]]
-        status = Status(datum["status"])
-        return cls(**datum | {"tokens": tokens, "sessions": sessions, "tickets": tickets, "status": status})
+        # As few copies as can be: a server that starts reads every user there is.
+        datum["status"] = Status(datum["status"])
+        if datum["tokens"]:
+            datum["tokens"] = [OneTimeToken(**each | {"purpose": Purpose(each["purpose"])}) for each in datum["tokens"]]
+        if datum["sessions"]:
+            datum["sessions"] = [Session(**each) for each in datum["sessions"]]
+        if datum["tickets"]:
+            datum["tickets"] = [SpentTicket(**each) for each in datum["tickets"]]
+        return cls(**datum)
 
     def shown(self) -> dict[str, Any]:
         return {name: value for name, value in shallow(self).items() if name not in _HIDDEN}
