@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from enum import Flag, auto
 
 from schemas.entity import Entity
 from schemas.event import Event
 
 
-class Writer(StrEnum):
-    """Who may write to a topic. Brokers with ACLs grant by this; `docs/operations.md` lists it."""
+class Writer(Flag):
+    """Who may write to a topic, one or several. Brokers with ACLs grant by this; `docs/operations.md` lists it."""
 
-    ANYONE = "anyone"  # producers of events, over the ingest API or straight to Kafka
-    WORKERS = "workers"  # the stream processors alone
-    DOOR = "door"  # the ingest API alone
-    COURIER = "courier"  # what sends mail and webhooks, and the door
-    OPERATORS = "operators"  # people, through `thalweg`
+    ANYONE = auto()  # producers of events, over the ingest API or straight to Kafka
+    WORKERS = auto()  # the stream processors
+    DOOR = auto()  # the ingest API
+    COURIER = auto()  # what sends mail and webhooks
+    OPERATORS = auto()  # people, through `thalweg`
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """In words, each by itself."""
+        return tuple(str(each.name).lower() for each in self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Topic:
     name: str
     record: type[Event]
     key: str
-    writer: Writer
+    writers: Writer
     retention: timedelta = timedelta(days=7)
     compacted: bool = False
     partitions: int = 0

@@ -17,9 +17,10 @@ from pipeline.kafka.record import Record
 from schemas.catalogue import TOPICS
 from schemas.clustering.points import PointsAnswered
 from schemas.codec import Codec, Undecodable, schema_id_of
+from schemas.entity import Decided
 from schemas.event import Event
 
-_KINDS: Sequence[type[Event]] = (*(topic.record for topic in TOPICS), PointsAnswered)
+_KINDS: Sequence[type[Event]] = (*(topic.record for topic in TOPICS), PointsAnswered, Decided)
 RECORDS: Mapping[str, type[Event]] = {kind.SCHEMA: kind for kind in _KINDS}
 """By the name of the newest schema. What a reply carries has no topic of its own."""
 

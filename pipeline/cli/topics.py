@@ -78,7 +78,7 @@ class Row:
     records: int | None
     lag: int | None
     key: str
-    writer: str
+    writers: str
     retention_hours: float
     compacted: bool
     schema_id: int
@@ -99,7 +99,7 @@ def measure(settings: KafkaSettings, topic: Topic, there: Topics, registry: Regi
         records=records,
         lag=lag,
         key=topic.key,
-        writer=topic.writer.value,
+        writers=", ".join(topic.writers.names),
         retention_hours=topic.retention.total_seconds() / 3600,
         compacted=topic.compacted,
         schema_id=registry.named(topic.record.SCHEMA).id,
@@ -120,7 +120,7 @@ def patiently(settings: KafkaSettings, seconds: float) -> Sequence[str]:
 
 def _table(rows: Sequence[Row]) -> Table:
     right = ("partitions", "records", "lag", "schema")
-    drawn = table("topic", "partitions", "records", "lag", "key", "writer", "kept", "schema", right=right)
+    drawn = table("topic", "partitions", "records", "lag", "key", "writers", "kept", "schema", right=right)
     for row in rows:
         drawn.add_row(
             row.name,
@@ -128,7 +128,7 @@ def _table(rows: Sequence[Row]) -> Table:
             "" if row.records is None else f"{'≤ ' if row.compacted else ''}{row.records:,}",
             _lag(row.lag),
             row.key,
-            row.writer,
+            row.writers,
             _kept(row),
             str(row.schema_id),
         )

@@ -15,7 +15,7 @@ COMMANDED = Topic(
     "accounts.commanded.v1",
     Commanded,
     "the entity's id",
-    Writer.DOOR,
+    Writer.DOOR | Writer.COURIER,
     timedelta(days=28),
     partitions=1,
     dead_letters=True,
@@ -25,10 +25,11 @@ USERS = entities("accounts.user.v1", User)
 KEYS = entities("accounts.key.v1", Key)
 WEBHOOKS = entities("accounts.webhook.v1", Webhook)
 
-DELIVERIES = Topic(
-    "accounts.delivery.v1", Delivery, "id", Writer.COURIER, timedelta(hours=1), compacted=True, partitions=1
+_SENDERS = Writer.DOOR | Writer.COURIER
+DELIVERIES = Topic("accounts.delivery.v1", Delivery, "id", _SENDERS, timedelta(hours=1), compacted=True, partitions=1)
+MAIL = Topic("mail.requested.v1", MailRequested, "user", _SENDERS, timedelta(days=7), partitions=1)
+AUDITED = Topic(
+    "actions.audited.v1", ActionAudited, "actor", Writer.WORKERS | Writer.DOOR, timedelta(days=30), archived=True
 )
-MAIL = Topic("mail.requested.v1", MailRequested, "user", Writer.DOOR, timedelta(days=7), partitions=1)
-AUDITED = Topic("actions.audited.v1", ActionAudited, "actor", Writer.WORKERS, timedelta(days=30), archived=True)
 
 TOPICS = (COMMANDED, USERS, KEYS, WEBHOOKS, DELIVERIES, MAIL, AUDITED)
