@@ -1,4 +1,4 @@
-"""The README's tour, typed as it is printed, against a real `thalweg up`."""
+"""The README's tour, and that of the accounts behind it, typed as they are printed, against a real `thalweg up`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from pipeline.embedded import runstate
 from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```(sh|sh setup|json)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-SETUP = next(text for kind, text in BLOCKS if kind == "sh setup")
+README, ACCOUNTS = ((ROOT / name).read_text("utf-8") for name in ("README.md", "docs/accounts.md"))
+BLOCKS = re.findall(r"^```(sh|sh setup|json)\n(.*?)^```$", README + ACCOUNTS, re.DOTALL | re.MULTILINE)
+SETUP = "".join(text for kind, text in BLOCKS if kind == "sh setup")
 COMMANDS = [text for kind, text in BLOCKS if kind == "sh"]
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("THALWEG_")}
 END = "::: end of block, status"
@@ -39,6 +39,7 @@ class Place:
     api: int
     kafka: int
     warehouse: int
+    receiver: int
 
     def setup(self) -> str:
         """The tour's own first block, with this run's ports and directory for the printed ones."""
@@ -48,6 +49,7 @@ class Place:
             ("127.0.0.1:9092", f"127.0.0.1:{self.kafka}"),
             ("127.0.0.1:8123", f"127.0.0.1:{self.warehouse}"),
             ("DATA=.thalweg", f"DATA={self.data}"),
+            ("127.0.0.1:8090", f"127.0.0.1:{self.receiver}"),
         ):
             assert text.count(printed) == 1
             text = text.replace(printed, real)
@@ -61,6 +63,7 @@ class Place:
             "THALWEG_API_URL": f"http://127.0.0.1:{self.api}",
             "THALWEG_KAFKA_BOOTSTRAP": f"127.0.0.1:{self.kafka}",
             "THALWEG_DATA_DIR": str(self.data),
+            "CURL_HOME": str(self.data),
         }
 
 
@@ -100,13 +103,13 @@ class Shell:
 @contextmanager
 def up(data: Path) -> Iterator[Place]:
     """`thalweg up` on free ports, ready."""
-    api, kafka, controller, warehouse = free_ports(4)
+    api, kafka, controller, warehouse, receiver = free_ports(5)
     ports = {"api": api, "kafka": kafka, "kafka-controller": controller, "warehouse": warehouse}
     flags = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
     with (data / "up.out").open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.cli", "up", "--data-dir", str(data), *flags],
-            env=PLAIN,
+            env=PLAIN | {"THALWEG_WEBHOOK_ALLOW": "127.0.0.1"},
             stdout=out,
             stderr=subprocess.STDOUT,
         )
@@ -116,7 +119,8 @@ def up(data: Path) -> Iterator[Place]:
             assert process.poll() is None, (data / "up.out").read_text()
             assert time.monotonic() < deadline, (data / "up.out").read_text()
             time.sleep(0.2)
-        yield Place(data, api, kafka, warehouse)
+        (data / ".curlrc").write_text("fail-with-body\n")  # a reader sees a refusal; here it must fail the block
+        yield Place(data, api, kafka, warehouse, receiver)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     finally:
@@ -152,7 +156,7 @@ def test_a_block_of_the_tour_does_what_it_says(shell: Shell, told: dict[str, str
     status, said = shell.run(block)
     told[block] = said
     assert status == 0, said
-    assert said.strip() or block.startswith("export "), "it printed nothing"
+    assert said.strip() or block.startswith(("export ", "mailed")), "it printed nothing"
     assert "Traceback" not in said
 
 
