@@ -79,6 +79,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, block: str) -> tuple[int, str]:
@@ -96,7 +97,8 @@ class Shell:
         raise AssertionError(f"bash ended: {''.join(said)}")
 
     def close(self) -> None:
-        self._process.kill()
+        """With whatever a block left running."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 
 
@@ -220,3 +222,18 @@ def test_the_rows_are_found_by_sql(shell: Shell, told: dict[str, str]) -> None:
     said = told_in_time(shell, told, "streams_now", "thalweg warehouse query", "cluster_id")
     assert "cluster_id\tpoints" in said
     assert "tour" in printed_with(told, "streams_now")
+
+
+def test_a_second_factor_is_asked_for_and_who_is_banned_or_out_is_turned_away(told: dict[str, str]) -> None:
+    assert '"requires_2fa":true' in printed_with(told, "2fa/setup")
+    assert "This account is banned" in printed_with(told, "Shared a key")
+    assert printed_with(told, "everywhere=true").count("AUTHENTICATION_ERROR") == 2
+
+
+def test_the_receiver_is_told_of_the_test(told: dict[str, str]) -> None:
+    assert " webhook.test {" in printed_with(told, "webhook_receiver.py")
+
+
+def test_the_audit_tells_of_the_tour(shell: Shell, told: dict[str, str]) -> None:
+    said = told_in_time(shell, told, "admin/audit", "action=user.", '"user.delete"')
+    assert '"actor":"user:admin"' in said
