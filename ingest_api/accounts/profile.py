@@ -38,7 +38,7 @@ async def profile(request: Request, principal: Caller) -> Json:
 
 @router.put(
     "/api/users/profile",
-    response_model=shapes.ProfileShown,
+    response_model=shapes.ProfileChanged,
     responses=CONFLICT,
     openapi_extra=takes(forms.Profile),
 )
@@ -88,7 +88,7 @@ async def change_password(request: Request, principal: Owner) -> Json:
     return Json({"success": True, "message": "The password is changed; other sessions have ended"})
 
 
-@router.get("/api/users/sessions", response_model=dict[str, list[shapes.SessionShown]])
+@router.get("/api/users/sessions", response_model=shapes.SessionList)
 async def sessions(request: Request, principal: Owner) -> Json:
     """Where the user is logged in."""
     user = themselves(door_of(request), principal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 
 class LoggedIn(BaseModel):
@@ -67,10 +67,9 @@ class FactorSetup(BaseModel):
     backup_codes: Annotated[list[str], Field(description="Each good once. Shown this once.")]
 
 
-class UserShown(BaseModel):
-    """`id` is a number for clients that know numbers alone, `uuid` the same user's id everywhere else."""
+class AnyUser(BaseModel):
+    """`uuid` is the user's id everywhere."""
 
-    id: int
     uuid: str
     version: int
     username: str
@@ -94,6 +93,19 @@ class UserShown(BaseModel):
     last_login: str | None
 
 
+class UserShown(AnyUser):
+    """`id` is a number for clients that know numbers alone."""
+
+    id: int
+
+
+class AdminUser(AnyUser):
+    """`id` is what the address of the user ends with; so may `number`."""
+
+    id: str
+    number: int
+
+
 class Statistics(BaseModel):
     """Null is what this server does not measure."""
 
@@ -106,6 +118,10 @@ class Statistics(BaseModel):
 class ProfileShown(BaseModel):
     user: UserShown
     statistics: Statistics
+
+
+class ProfileChanged(ProfileShown):
+    message: str
 
 
 class Registered(BaseModel):
@@ -131,23 +147,6 @@ class Pagination(BaseModel):
 class UserList(BaseModel):
     data: list[UserShown]
     pagination: Pagination
-
-
-class AdminUser(BaseModel):
-    """`id` is what the address of the user ends with."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    username: str
-    email: str | None
-    full_name: str | None
-    roles: list[str]
-    is_active: bool
-    is_superuser: bool
-    created_at: str
-    last_login: str | None
-    version: int
 
 
 class AdminUserList(BaseModel):
@@ -190,6 +189,10 @@ class SessionShown(BaseModel):
     address: str | None
     agent: str | None
     current: bool
+
+
+class SessionList(BaseModel):
+    data: list[SessionShown]
 
 
 class WebhookShown(BaseModel):

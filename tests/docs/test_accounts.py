@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ingest_api.accounts import api_keys, factor, logins, models, policy, registration, throttle
+from ingest_api.accounts import api_keys, factor, forms, logins, policy, registration, throttle
 from ingest_api.limits import OTHERS_PER_MINUTE, TABLE, row_for
 from ingest_api.settings import ApiSettings
 from pipeline.accounts.access import MAX_SESSIONS
@@ -98,7 +98,7 @@ def test_the_throttles_of_failures_are_those_that_hold() -> None:
 
 
 def test_credentials_hold_as_long_as_is_told() -> None:
-    hour, days = 3600, models.NewKey.model_fields["expires_in_days"]
+    hour, days = 3600, forms.NewKey.model_fields["expires_in_days"]
     held = {cells[0]: cells[2] for cells in rows(TEXT) if len(cells) == 4}
     assert held["access token"].startswith(f"{ApiSettings.token_ttl:,} s")
     assert held["session"].startswith(f"{logins.SESSION_SECONDS // hour} hours")

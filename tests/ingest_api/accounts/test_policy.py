@@ -1,0 +1,73 @@
+"""What passwords may be, and how they are kept."""
+
+from __future__ import annotations
+
+import pyotp
+import pytest
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from ingest_api.accounts.passwords import Passwords
+from ingest_api.accounts.policy import MAX_PASSWORD, MIN_PASSWORD, check_password
+from tests.ingest_api.accounts.house import House, house
+
+COMMON = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= MIN_PASSWORD][:3000]
+
+
+def test_none_of_the_three_thousand_most_common_passwords_that_are_long_enough_is_taken() -> None:
+    """ASVS 5.0.0, 6.2.4."""
+    assert len(COMMON) == 3000
+    assert [word for word in COMMON if not check_password(word, [])] == []
+
+
+@pytest.mark.parametrize(
+    "password", ["nine purple otters dive", "тигр ест зелёные яблоки", "x7$kQ!w9Zp2", "🐎🔋📎 staple 🐎🔋📎"]
+)
+def test_a_password_may_be_of_any_letters_if_it_is_hard_to_guess(password: str) -> None:
+    assert check_password(password, []) == []
+
+
+def test_the_users_own_name_is_no_password() -> None:
+    assert check_password("ada.lovelace", ["ada.lovelace", "ada@example.com"])
+
+
+@pytest.mark.parametrize(("length", "taken"), [(7, False), (64, True), (MAX_PASSWORD, True), (MAX_PASSWORD + 1, False)])
+def test_a_password_has_eight_to_128_characters(length: int, taken: bool) -> None:
+    password = ("k7#Qw9zP!xR2vM5j" * 9)[:length]
+    assert (check_password(password, []) == []) is taken
+
+
+async def test_a_password_is_compared_whole_and_as_it_was_typed() -> None:
+    passwords = Passwords()
+    long = "k7#Qw9zP!xR2vM5j" * 8
+    kept = await passwords.hash(long)
+    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert kept != await passwords.hash(long), "each has a salt of its own"
+    assert await passwords.verify(kept, long)
+    for other in (long[:-1], long + " ", long.lower(), f" {long}"):
+        assert not await passwords.verify(kept, other)
+    passwords.close()
+
+
+async def test_the_page_for_a_new_password_hides_it_and_lets_a_password_manager_fill_it_in() -> None:
+    async with house() as at:
+        page = (await at.http.get("/api/auth/reset-password", params={"token": '"><script>'})).text
+    assert 'type="password"' in page
+    assert 'autocomplete="new-password"' in page
+    assert "<script>" not in page
+
+
+async def test_a_password_that_was_reset_does_not_spare_the_second_factor() -> None:
+    async with house() as at:
+        await _with_a_second_factor(at)
+        await at.http.post("/api/auth/forgot-password", json={"email": "ada@example.com"})
+        body = {"token": at.mailed(), "new_password": "another fine password"}
+        assert (await at.http.post("/api/auth/reset-password", json=body)).status_code == 200
+        asked = await at.login("ada", "another fine password")
+    assert (asked.status_code, asked.json()["requires_2fa"]) == (401, True)
+
+
+async def _with_a_second_factor(at: House) -> None:
+    headers = await at.user("ada")
+    secret = (await at.http.post("/api/auth/2fa/setup", headers=headers)).json()["secret"]
+    code = {"totp_code": pyotp.TOTP(secret).at(at.clock() // 1_000_000)}
+    assert (await at.http.post("/api/auth/2fa/verify", json=code, headers=headers)).status_code == 200
