@@ -7,7 +7,8 @@ import re
 import pytest
 
 from ingest_api.accounts import api_keys, factor, forms, logins, policy, registration, throttle
-from ingest_api.limits import OTHERS_PER_MINUTE, TABLE, row_for
+from ingest_api.families import DASHBOARD
+from ingest_api.limits import BURST_SECONDS, FAMILY_ROWS, OTHERS_PER_MINUTE, TABLE, row_for
 from ingest_api.settings import ApiSettings
 from pipeline.accounts.access import MAX_SESSIONS
 from pipeline.accounts.keys import MAX_KEYS
@@ -77,16 +78,22 @@ def test_the_roles_are_those_there_are_with_their_permissions() -> None:
 
 @pytest.mark.parametrize("text", [TEXT, API], ids=["accounts", "api"])
 def test_the_limits_are_those_that_hold(text: str) -> None:
-    told = set()
+    told, families = set(), set()
     for cells in rows(text):
         if len(cells) != 3 or not re.fullmatch(r"[0-9,]+", cells[1]):
             continue
         minute, hour = (int(cell.replace(",", "")) if cell else None for cell in cells[1:])
         if cells[0].startswith("any other"):
             assert (minute, hour) == (OTHERS_PER_MINUTE, None)
+        if cells[0].startswith("all others"):
+            family = FAMILY_ROWS[spans(cells[0])[0]]
+            assert (minute, hour) == (family.per_minute, family.per_hour)
+            assert (family.burst is None) or f"{family.burst} of them in {BURST_SECONDS} seconds" in cells[0]
+            families.add(spans(cells[0])[0])
         for _, path in (found.groups() for span in spans(cells[0]) if (found := ENDPOINT.match(span))):
             assert (row_for(path).per_minute, row_for(path).per_hour) == (minute, hour), path
             told.add(path)
+    assert families == FAMILY_ROWS.keys() - ({DASHBOARD.name} if text is TEXT else set())
     wanted = {path for path in TABLE if "auth" in path} if text is TEXT else set(TABLE) - {"/api/tasks"}
     assert told == wanted
 
