@@ -110,7 +110,10 @@ def administer(user: User, given: Administer, command: Command, others: Others) 
 
 
 def adopt(user: User, given: Adopt, command: Command, others: Others) -> User:
-    """The development administrator becomes a real one."""
+    """The development administrator becomes a real one, once: each of several servers that start together wants it, and
+    the second must not end the sessions of the first's users."""
+    if not user.local_only:
+        return user
     after = access.set_password(user, access.SetPassword(given.password), command, others)
     return replace(after, local_only=False)
 
