@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 
 import pytest
 
+from schemas.accounts.users import User
+from tests.flow.campaign.deeds import Deed, Deeds, Told
 from tests.flow.campaign.outcome import Outcome
 from tests.flow.campaign.plan import Kind, Target, draw
 from tests.flow.campaign.run import Campaign, Findings
+from tests.flow.campaign.verdicts import check_names
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(400)]
 
@@ -49,6 +52,9 @@ def test_what_was_promised_holds_though_everything_was_killed(run: tuple[Outcome
     assert found.holes["ended"] == 0
     assert found.counts["points learned"] > 500
     assert found.counts["facts heard"] > 10
+    assert found.counts["commands"] > 200
+    assert found.counts["commands rejected"] > 50
+    assert found.counts["deeds accepted"] > 50
 
 
 Tamper = Callable[[Findings], Findings]
@@ -82,6 +88,62 @@ def _rows(**fields: Callable[[Any], Any]) -> Tamper:
         )
 
     return tamper
+
+
+def _estate(**fields: Callable[[Any], Any]) -> Tamper:
+    def tamper(found: Findings) -> Findings:
+        estate = found.estate
+        return replace(
+            found, estate=replace(estate, **{name: of(getattr(estate, name)) for name, of in fields.items()})
+        )
+
+    return tamper
+
+
+def _without_entity(written: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """All but the first user."""
+    first = next(name for name in written if name[0] == "user")
+    return {name: changes for name, changes in written.items() if name != first}
+
+
+def _with_a_bit_more(written: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """The last of the first user that there is."""
+    first = next(name for name, changes in written.items() if name[0] == "user" and max(changes)[1])
+    last = max(written[first])
+    return {**written, first: [*(each for each in written[first] if each != last), (last[0], last[1] + b"\0")]}
+
+
+def _resurrected(written: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """The first that is gone, without its end."""
+    first = next(name for name, changes in written.items() if name != ("", "") and max(changes)[1] is None)
+    return {**written, first: [each for each in written[first] if each[1] is not None]}
+
+
+def _unseen(shown: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The first process lacks a user."""
+    url = next(iter(shown))
+    lists = dict(shown[url])
+    return {**shown, url: lists | {"/api/admin/users": lists["/api/admin/users"][1:]}}
+
+
+def _turned(audit: Mapping[int, Any]) -> dict[int, Any]:
+    (offset, [(actor, action, target, verdict, *row)]), *rest = audit.items()
+    return {offset: [(actor, action, target, "refused" if verdict == "accepted" else "accepted", *row)], **dict(rest)}
+
+
+def _deeds(of: Callable[[Deed], bool], **fields: Any) -> Tamper:
+    """The first such deed is told otherwise."""
+
+    def tamper(found: Findings) -> Findings:
+        chosen = next(deed for deed in found.deeds.all if of(deed))
+        others = [deed for deed in found.deeds.all if deed is not chosen]
+        return replace(found, deeds=Deeds([*others, replace(chosen, **fields)]))
+
+    return tamper
+
+
+def _accepted(command: str) -> Callable[[Deed], bool]:
+    return lambda deed: deed.command == command and deed.told is Told.ACCEPTED
 
 
 def _twice(points: Mapping[K, Any]) -> dict[K, Any]:
@@ -123,9 +185,38 @@ def _behind(found: Findings) -> Findings:
         pytest.param(_rows(last=_without), "the newest rows of streams: nothing of", id="a stream's newest row"),
         pytest.param(_deaf, "never heard of", id="a delivery"),
         pytest.param(_behind, "heard of streams of", id="the last delivery"),
+        pytest.param(_estate(told=_without_entity), "is nowhere", id="an entity"),
+        pytest.param(_estate(told=_with_a_bit_more), "entity topics: the last of", id="a bit of an entity"),
+        pytest.param(_estate(told=_resurrected), "entity topics: the last of", id="a tombstone"),
+        pytest.param(_estate(kept=_without_entity), "changelog: ('user'", id="an entity in the changelog"),
+        pytest.param(_estate(kept=_with_a_bit_more), "changelog: the last of", id="a bit of it in the changelog"),
+        pytest.param(
+            _estate(kept=lambda kept: {**kept, ("", ""): [(1, None)]}),
+            "the worker has come to 1",
+            id="the place reached",
+        ),
+        pytest.param(_estate(replies=_without), "no reply to the command", id="a command's reply"),
+        pytest.param(_estate(letters=_without), "dead letters of the command", id="a command's dead letter"),
+        pytest.param(_estate(audit=_without), "audit: 0 rows", id="an audited action"),
+        pytest.param(_estate(audit=_twice), "audit: 2 rows", id="an audited action twice"),
+        pytest.param(_estate(audit=_turned), "audit: the row of", id="a verdict"),
+        pytest.param(_estate(shown=_unseen), "does not show what the log gives", id="a view"),
+        pytest.param(_deeds(_accepted("administer"), mark="none"), "in the log 0 times", id="an accepted command"),
+        pytest.param(_deeds(_accepted("administer"), told=Told.REFUSED), "was refused, where", id="a refusal"),
+        pytest.param(_deeds(_accepted("administer"), version=0), "was told version", id="a version"),
+        pytest.param(
+            _deeds(lambda deed: deed.offset is not None, offset=0), "is not where Kafka said", id="a command's receipt"
+        ),
     ],
 )
 def test_the_checks_see_what_is_lost_or_changed(run: tuple[Outcome, Findings], tamper: Tamper, said: str) -> None:
     _, findings = run
     assert list(findings.violations()) == []
     assert any(said in violation for violation in tamper(findings).violations())
+
+
+def test_two_users_of_one_name_are_seen() -> None:
+    ada = User("u1", 1, 0, 0, 0, number=0, username="ada", email="ada@example.com")
+    other = replace(ada, id="u2", username="ADA", email="Ada@example.com")
+    assert len(list(check_names([ada, other]))) == 2
+    assert list(check_names([ada, replace(other, username="bob", email=None)])) == []

@@ -49,7 +49,7 @@ class Commands:
             return entity_id.encode(), b"no command of " + actor.encode()
         if chance.random() < BROKEN:
             name = "fly"
-        version = chance.choice((None, None, chance.randint(1, 12)))
+        version = chance.choice((None, None, None, chance.randint(1, 8)))
         command = Commanded(kind, entity_id, name, json.dumps(arguments), version, actor, None, now())
         return entity_id.encode(), self._codec.encode(command)
 

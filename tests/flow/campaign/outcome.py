@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.flow.campaign.deeds import Deeds
+from tests.flow.campaign.deeds import Deeds, Told
 from tests.flow.campaign.estate import Estate
 from tests.flow.campaign.evidence import Evidence
 from tests.flow.campaign.journal import Journal
@@ -98,6 +98,8 @@ def counts(journal: Journal, evidence: Evidence, listeners: Iterable[Any]) -> di
 def counts_of_accounts(deeds: Deeds, estate: Estate) -> dict[str, int]:
     told: Counter[str] = Counter(f"deeds {deed.told}" for deed in deeds.all)
     oracle = estate.oracle
+    told["deeds over REST accepted"] = sum(deed.value is None for deed in deeds.told(Told.ACCEPTED))
+    told["deeds over REST refused"] = sum(1 for _ in deeds.told(Told.REFUSED))
     told["commands"] = len(oracle.log)
     told["commands rejected"] = sum(decision.rejected for decision in oracle.decisions.values())
     told["commands refused"] = len(oracle.refusals)

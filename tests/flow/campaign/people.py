@@ -25,6 +25,8 @@ REASONS = (
     *("permission_missing", "owner_unknown"),
 )
 """Rejections as answers have them, in small or in capitals."""
+GONE = "deleted meanwhile"
+"""It was done, and undone by somebody else before the answer was made."""
 OK = (httpx.codes.OK, httpx.codes.CREATED)
 NO = (httpx.codes.UNAUTHORIZED, httpx.codes.NOT_FOUND, httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY)
 Json = dict[str, Any]
@@ -66,7 +68,7 @@ class Office:
                 deed.told, deed.version = Told.ACCEPTED, _version(answer)
             return dict(body) | {"url": url}
         if answer.status_code in NO:
-            if deed is not None:
+            if deed is not None and GONE not in answer.text:
                 deed.told, deed.reason = Told.REFUSED, _reason(answer)
         elif answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or "retry-after" not in answer.headers:
             what = f"{method} {path}" if deed is None else deed.name

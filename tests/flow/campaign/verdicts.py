@@ -24,7 +24,7 @@ def check_accounts(deeds: Deeds, estate: Estate) -> Violations:
     yield from check_deeds(deeds, estate.oracle)
     yield from unlike("entity topics", estate.told, estate.oracle)
     yield from check_changelog(estate)
-    yield from check_names(estate.oracle)
+    yield from check_names(estate.oracle.all(User))
     yield from check_told(estate)
     yield from check_audit(estate)
     yield from check_views(estate)
@@ -53,18 +53,19 @@ def _done(deed: Deed, oracle: Oracle) -> Violations:
     found = oracle.marked.get((deed.command, deed.mark), [])
     if len(found) > 1 or (not found and deed.told is Told.ACCEPTED):
         yield f"{deed.name}: was asked for once and is in the log {len(found)} times, at {found}"
-        return
-    for offset in found:
-        if offset not in oracle.decisions:
-            yield f"{deed.name}: the command at {offset} is none: {oracle.refusals[offset]}"
-            continue
-        answer = oracle.decisions[offset].answer
-        if deed.told is not Told.UNKNOWN and (answer.rejection is None) != (deed.told is Told.ACCEPTED):
-            yield f"{deed.name}: was {deed.told}, where the command at {offset} gives {answer.rejection or 'accepted'}"
-        elif deed.told is Told.REFUSED and deed.reason not in (None, answer.rejection):
-            yield f"{deed.name}: was refused as {deed.reason}, where the command gives {answer.rejection}"
-        elif deed.told is Told.ACCEPTED and not (answer.version or 0) <= (deed.version or answer.version or 0):
-            yield f"{deed.name}: was told version {deed.version}, where the command makes it {answer.version}"
+    elif found and deed.told is not Told.UNKNOWN:
+        yield from _as_told(deed, found[0], oracle)
+
+
+def _as_told(deed: Deed, offset: int, oracle: Oracle) -> Violations:
+    answer = oracle.decisions[offset].answer
+    told = deed.version if deed.version is not None else answer.version
+    if (answer.rejection is None) != (deed.told is Told.ACCEPTED):
+        yield f"{deed.name}: was {deed.told}, where the command at {offset} gives {answer.rejection or 'accepted'}"
+    elif deed.told is Told.REFUSED and deed.reason not in (None, answer.rejection):
+        yield f"{deed.name}: was refused as {deed.reason}, where the command gives {answer.rejection}"
+    elif deed.told is Told.ACCEPTED and (told or 0) < (answer.version or 0):
+        yield f"{deed.name}: was told version {told}, where the command makes it {answer.version}"
 
 
 def _deletion(deed: Deed, oracle: Oracle) -> Violations:
@@ -86,10 +87,10 @@ def check_changelog(estate: Estate) -> Violations:
     yield from unlike("changelog", kept, estate.oracle)
 
 
-def check_names(oracle: Oracle) -> Violations:
+def check_names(users: Sequence[User]) -> Violations:
     """No two have one name, or one address."""
     for what in ("username", "email"):
-        held = Counter((getattr(user, what) or user.id).casefold() for user in oracle.all(User))
+        held = Counter((getattr(user, what) or user.id).casefold() for user in users)
         for value, times in held.items():
             if times > 1:
                 yield f"{times} users have the {what} {value!r}"
