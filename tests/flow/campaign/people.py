@@ -50,9 +50,11 @@ class Office:
             answer = await http.post(f"{self.urls[0]}/auth/login", data=form)
             self.token = answer.raise_for_status().json()["access_token"]
             for name in PERSONS:
-                told = {"username": name, "password": PASSWORD, "roles": ["user"]}
-                made = await http.post(f"{self.urls[0]}/api/admin/users", json=told, headers=bearer(self.token))
-                self.persons.append(made.raise_for_status().json()["id"])
+                deed = self.deeds.begin("register")
+                told = {"username": name, "password": PASSWORD, "roles": ["user"], "full_name": deed.mark}
+                made = await self.ask(http, deed, "POST", "/api/admin/users", json=told, headers=bearer(self.token))
+                assert made is not None, f"{name} cannot be made"
+                self.persons.append(made["id"])
 
     async def ask(self, http: httpx.AsyncClient, deed: Deed | None, method: str, path: str, **more: Any) -> Json | None:
         """The answer's body if it was a success; the deed is told what the answer tells, of which `wrong` notes what no
