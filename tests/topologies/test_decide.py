@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -146,6 +147,22 @@ async def test_what_is_told_again_is_in_the_changelog_again_though_no_command_co
     desk.settle()
     await desk.point.flush()
     assert [keys for _, keys in engine.remembered] == [[b"0/user/u1", b"0/"]] * 2
+
+
+@pytest.mark.parametrize(("generation", "told"), [(1, 2), (2, 1)])
+async def test_only_whoever_still_holds_the_partition_tells_anything_again(
+    log: MemoryLog, generation: int, told: int
+) -> None:
+    engine = Recovered(log)
+    desk = Desk(engine, log)
+    await desk.take(ordered(0, "register", username="ada"))
+    await desk.point.flush()
+    desk.now += TOLD_AGAIN
+    engine.generation = generation
+    pulse = asyncio.create_task(desk.point.pulse())
+    await asyncio.sleep(0.2)
+    pulse.cancel()
+    assert len(users(log)) == told
 
 
 async def test_whoever_has_stood_still_tells_nothing_again_at_once(log: MemoryLog) -> None:
