@@ -47,10 +47,9 @@ async def describe(request: Request, principal: Owner) -> Json:
     given = await read(request, forms.Profile, BODY)
     door = door_of(request)
     user = themselves(door, principal)
-    shown = user.shown()
-    wanted = given.model_dump(exclude_unset=True)
-    fields = {name: wanted.get(name, shown[name]) for name in forms.Profile.model_fields}
-    fields["notification_preferences"] = dict(fields["notification_preferences"] or {})
+    fields = given.model_dump(exclude_unset=True)
+    if "notification_preferences" in fields:
+        fields["notification_preferences"] = fields["notification_preferences"] or {}
     try:
         await door.orders.order(
             author_of(request, principal.id),

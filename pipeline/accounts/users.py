@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from msgspec import UNSET, UnsetType
 
 from pipeline.accounts import access
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, changing, making
@@ -28,14 +31,14 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """What users say of themselves, as a whole."""
+    """What users say of themselves. What is left out stays, whatever it is by now; None takes a thing away."""
 
-    full_name: str | None
-    company: str | None
-    bio: str | None
-    website: str | None
-    location: str | None
-    notification_preferences: dict[str, bool]
+    full_name: str | UnsetType | None = UNSET
+    company: str | UnsetType | None = UNSET
+    bio: str | UnsetType | None = UNSET
+    website: str | UnsetType | None = UNSET
+    location: str | UnsetType | None = UNSET
+    notification_preferences: dict[str, bool] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +80,8 @@ def register(given: Register, command: Command, others: Others) -> User | Reject
 
 
 def describe(user: User, given: Describe, command: Command, others: Others) -> User | Rejected:
-    return replace(
-        user,
-        full_name=given.full_name,
-        company=given.company,
-        bio=given.bio,
-        website=given.website,
-        location=given.location,
-        notification_preferences=given.notification_preferences,
-    )
+    told: dict[str, Any] = {each.name: getattr(given, each.name) for each in fields(given)}
+    return replace(user, **{name: value for name, value in told.items() if value is not UNSET})
 
 
 def administer(user: User, given: Administer, command: Command, others: Others) -> User | Rejected:

@@ -22,3 +22,17 @@ def test_the_development_administrator_is_adopted_once_whoever_else_wants_to() -
     assert admin is not None
     assert not any(decision.rejected for decision in decisions)
     assert (admin.password, admin.local_only, len(admin.sessions)) == ("p1", False, 1)
+
+
+def test_a_profile_changed_at_two_servers_at_once_has_both_changes() -> None:
+    orders = [
+        ("user", "u1", "register", {"username": "ada", "full_name": "Ada"}, None),
+        ("user", "u1", "describe", {"bio": "from one"}, None),
+        ("user", "u1", "describe", {"company": "from another", "full_name": None}, None),
+    ]
+    ledger = Ledger(DECIDERS)
+    for command in commands(orders):
+        decided(ledger, command)
+    ada = ledger.get(User, "u1")
+    assert ada is not None
+    assert (ada.bio, ada.company, ada.full_name, ada.website) == ("from one", "from another", None, None)
