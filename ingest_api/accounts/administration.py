@@ -14,6 +14,7 @@ from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NONE, TAG_UNREADABLE
 from ingest_api.accounts.policy import check_email, check_password, check_username
 from ingest_api.accounts.registration import seen, send_verification
+from ingest_api.accounts.second_factor import tell_of_factor
 from ingest_api.auth import may
 from ingest_api.bodies import read, takes
 from ingest_api.entities.conditions import entity_answer, expected_version
@@ -160,6 +161,28 @@ async def delete_user(request: Request, principal: Writer, user_id: str) -> Json
     for webhook in door.webhooks_of(held.id):
         await door.orders.order(author, Webhook, webhook.id, "delete")
     return Json({"success": True, "message": "The user is deleted"})
+
+
+@router.delete("/api/admin/users/{user_id}/2fa", response_model=shapes.Message, responses=NONE)
+async def take_factor_off(request: Request, principal: Writer, user_id: str) -> Json:
+    """For who has lost it: the password alone is asked for until another is set up. Sessions end, a mail tells it."""
+    door, author = door_of(request), author_of(request, principal.id)
+    held = _held(door, user_id)
+    _may_appoint(principal, held.roles)
+    await _order(door, author, held.id, "remove_factor", {})
+    await _order(door, author, held.id, "close_sessions", {})
+    await tell_of_factor(door, held, on=False)
+    return Json({"success": True, "message": "The second factor is off"})
+
+
+@router.delete("/api/admin/users/{user_id}/sessions", response_model=shapes.Message, responses=NONE)
+async def end_sessions(request: Request, principal: Writer, user_id: str) -> Json:
+    """Logs the user out everywhere."""
+    door = door_of(request)
+    held = _held(door, user_id)
+    _may_appoint(principal, held.roles)
+    await _order(door, author_of(request, principal.id), held.id, "close_sessions", {})
+    return Json({"success": True, "message": "The sessions have ended"})
 
 
 def _page(

@@ -62,7 +62,7 @@ async def verify(request: Request, principal: Owner) -> Json:
         await door.orders.order(author_of(request, principal.id), User, user.id, "confirm_factor", confirmed)
     except Rejection as rejection:
         raise problem_of_rejection(rejection) from None
-    await _tell(door, seen(door, user.id), on=True)
+    await tell_of_factor(door, seen(door, user.id), on=True)
     return Json({"success": True, "message": "The second factor is on"})
 
 
@@ -81,7 +81,7 @@ async def disable(request: Request, principal: Owner) -> Json:
         await door.throttle.failed(user.id, address, familiar)
         raise _wrong("password or totp_code")
     await door.orders.order(author_of(request, principal.id), User, user.id, "remove_factor")
-    await _tell(door, seen(door, user.id), on=False)
+    await tell_of_factor(door, seen(door, user.id), on=False)
     return Json({"success": True, "message": "The second factor is off"})
 
 
@@ -96,7 +96,8 @@ def _wrong(field: str) -> Invalid:
     return Invalid([FieldError(field, "This is wrong")])
 
 
-async def _tell(door: AccountsDoor, user: User, *, on: bool) -> None:
+async def tell_of_factor(door: AccountsDoor, user: User, *, on: bool) -> None:
+    """Whoever did not do it themselves learns of it."""
     if user.email is not None and door.mail.reaches:
         url, now = door.mail.public_url, door.clock()
         await door.post(second_factor_changed(door.seals, user.id, user.email, user.username, on, url, now))

@@ -25,12 +25,16 @@ PASSWORD = "a rather fine password"
 
 @dataclass
 class Hours:
-    """A clock that can be put forward."""
+    """A clock that can be put forward, and stopped: codes of a second factor change by themselves."""
 
     ahead: int = 0
+    stopped_at: int | None = None
 
     def __call__(self) -> int:
-        return now() + self.ahead * 1_000_000
+        return (now() if self.stopped_at is None else self.stopped_at) + self.ahead * 1_000_000
+
+    def stop(self) -> None:
+        self.stopped_at = now()
 
 
 @dataclass

@@ -61,6 +61,7 @@ async def test_sessions_are_listed_and_ended_one_by_one(at: House) -> None:
 
 
 async def test_a_second_factor_is_set_up_demanded_and_turned_off(at: House) -> None:
+    at.clock.stop()
     headers = await at.user("ada")
     setup = (await at.http.post("/api/auth/2fa/setup", headers=headers)).json()
     assert setup["qr_code"].startswith("data:image/png;base64,")
@@ -91,7 +92,33 @@ async def test_a_second_factor_is_set_up_demanded_and_turned_off(at: House) -> N
     assert (await at.login("ada", PASSWORD)).status_code == 200
 
 
+async def test_an_administrator_takes_a_lost_factor_off(at: House) -> None:
+    at.clock.stop()
+    headers, admin = await at.user("ada"), await at.bearer()
+    setup = (await at.http.post("/api/auth/2fa/setup", headers=headers)).json()
+    code = pyotp.TOTP(setup["secret"]).at(at.clock() // 1_000_000)
+    assert (await at.http.post("/api/auth/2fa/verify", json={"totp_code": code}, headers=headers)).status_code == 200
+    assert (await at.login("ada", PASSWORD)).status_code == 401
+    ada = at.desk.door.directory.named("ada")
+    assert ada is not None
+    assert (await at.http.delete(f"/api/admin/users/{ada.id}/2fa", headers=headers)).status_code == 403
+    assert (await at.http.delete(f"/api/admin/users/{ada.id}/2fa", headers=admin)).status_code == 200
+    assert at.desk.outbox.mails[-1].purpose == "second_factor_changed"
+    assert (await at.http.get("/auth/me", headers=headers)).status_code == 401, "sessions end"
+    assert (await at.login("ada", PASSWORD)).status_code == 200
+
+
+async def test_an_administrator_logs_a_user_out_everywhere(at: House) -> None:
+    headers, admin = await at.user("ada"), await at.bearer()
+    ada = at.desk.door.directory.named("ada")
+    assert ada is not None
+    assert (await at.http.delete(f"/api/admin/users/{ada.id}/sessions", headers=admin)).status_code == 200
+    assert (await at.http.get("/auth/me", headers=headers)).status_code == 401
+    assert (await at.http.delete("/api/admin/users/nobody/sessions", headers=admin)).status_code == 404
+
+
 async def test_wrong_codes_are_counted_as_wrong_passwords_are(at: House) -> None:
+    at.clock.stop()
     headers = await at.user("ada")
     setup = (await at.http.post("/api/auth/2fa/setup", headers=headers)).json()
     code = pyotp.TOTP(setup["secret"]).at(at.clock() // 1_000_000)
