@@ -56,13 +56,15 @@ async def test_a_replica_that_is_asked_to_end_leaves_its_callers_their_receipts(
         body = {"points": POINTS, "stream": "leaving", "timeout": 60_000}
         waiting = asyncio.create_task(http.post(f"{one}/api/v1/process_points", json=body))
         await asyncio.sleep(1.5)
-        system.parts["api-0"].child.process.terminate()
+        leaving = system.parts["api-0"].child.process
+        leaving.terminate()
         answer = await waiting
     assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
     assert answer.headers["Retry-After"]
     receipt = answer.json()["error"]["details"]
     assert len(receipt["positions"]) == 1
     await until(lambda: state(http, other, receipt["request_id"]))
+    await asyncio.to_thread(leaving.wait, 30)  # ready as it was: the next one is waited for
     await system.ready("api-0")
 
 
