@@ -14,7 +14,6 @@ from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NONE, TAG_UNREADABLE
 from ingest_api.accounts.policy import check_email, check_password, check_username
 from ingest_api.accounts.registration import seen, send_verification
-from ingest_api.accounts.second_factor import tell_of_factor
 from ingest_api.auth import may
 from ingest_api.bodies import read, takes
 from ingest_api.entities.conditions import entity_answer, expected_version
@@ -23,6 +22,7 @@ from ingest_api.entities.orders import Author, Rejection, author_of, new_id, pro
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import FieldError, Forbidden, Invalid, NotFound
+from pipeline.accounts.letters import second_factor_changed
 from schemas.accounts.keys import Key
 from schemas.accounts.permissions import ADMINISTRATORS, ROLES
 from schemas.accounts.users import Status, User
@@ -52,9 +52,7 @@ async def users(
     role: Word = None,
     status: Status | None = None,
     search: Word = None,
-    sort: Annotated[
-        str, Query(description=f"{', '.join(SORTS)}; with - before, descending", max_length=30)
-    ] = "created_at",
+    sort: Sort = "created_at",
 ) -> Json:
     """A page of the users."""
     found = _page(door_of(request), page, limit, role, status, search, sort)
@@ -171,7 +169,7 @@ async def take_factor_off(request: Request, principal: Writer, user_id: str) -> 
     _may_appoint(principal, held.roles)
     await _order(door, author, held.id, "remove_factor", {})
     await _order(door, author, held.id, "close_sessions", {})
-    await tell_of_factor(door, held, on=False)
+    await door.tell(held, second_factor_changed, False)
     return Json({"success": True, "message": "The second factor is off"})
 
 

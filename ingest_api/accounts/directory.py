@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from functools import lru_cache
 
@@ -17,7 +16,7 @@ from pipeline.accounts.sealing import Seals
 from pipeline.clock import Clock
 from schemas.accounts.keys import Key
 from schemas.accounts.permissions import OWN, permissions_of, permitted
-from schemas.accounts.users import Status, User
+from schemas.accounts.users import Session, Status, User
 
 BEHIND_SECONDS = 1.0
 """How long a token may be ahead of our view: another replica issued it a moment ago."""
@@ -84,17 +83,15 @@ class Directory:
     async def principal_for_token(self, token: str) -> Principal:
         claims = self._tokens.read(token)
         user = await self._as_of(claims)
-        session = user.session(claims.session or "")
-        if session is None or session.access_id != claims.token_id:
+        session = _open(user, claims.session)
+        if session.access_id != claims.token_id:
             raise invalid(_ENDED)
-        return self._of_session(user, session.id, claims)
+        return self._of_session(user, session, claims)
 
     async def principal_for_cookie(self, cookie: str) -> Principal:
         claims = self._tokens.read(cookie, Use.COOKIE)
         user = await self._as_of(claims)
-        if user.session(claims.session or "") is None:
-            raise invalid(_ENDED)
-        return self._of_session(user, claims.session or "", claims)
+        return self._of_session(user, _open(user, claims.session), claims)
 
     async def principal_for_ticket(self, ticket: str) -> Principal:
         claims = self._tokens.read(ticket, Use.TICKET)
@@ -112,33 +109,30 @@ class Directory:
 
     async def _of_ticket(self, kind: str, entity_id: str, claims: Claims) -> Principal:
         if kind == "key":
-            key = self.keys.entries.get(entity_id)
-            if key is None:
-                raise invalid(_KEY)
-            return self._of_key(key)
+            return self._of_key(self._key(entity_id))
         user = await self._as_of(claims)
-        if user.session(claims.session or "") is None:
-            raise invalid(_ENDED)
-        return self._of_session(user, claims.session or "", claims, lasting=True)
+        return self._of_session(user, _open(user, claims.session), claims, lasting=True)
 
     def recheck(self, principal: Principal) -> Principal:
         if principal.expires_at is not None and principal.expires_at <= self._clock():
             raise invalid("The credential has expired")
         if principal.key is not None:
-            key = self.keys.entries.get(principal.key)
-            if key is None:
-                raise invalid(_KEY)
-            return self._of_key(key)
+            return self._of_key(self._key(principal.key))
         if principal.user is None:
             return principal  # a key of the settings, which change with the process alone
         user = self._active(principal.user)
-        if user.session(principal.session or "") is None:
-            raise invalid(_ENDED)
+        _open(user, principal.session)
         scopes = principal.scopes & (permitted(user.roles) | OWN)
         return Principal(principal.id, user.username, scopes, user.id, principal.session, None, principal.expires_at)
 
     def csrf_token(self, session: str) -> str:
-        return hashlib.sha256(self._seals.digest("csrf", session).encode()).hexdigest()
+        return self._seals.digest("csrf", session)
+
+    def _key(self, key_id: str) -> Key:
+        key = self.keys.entries.get(key_id)
+        if key is None:
+            raise invalid(_KEY)
+        return key
 
     def _of_key(self, key: Key) -> Principal:
         if key.expires_at is not None and key.expires_at <= self._clock():
@@ -147,11 +141,11 @@ class Directory:
         scopes = frozenset(key.permissions) & permitted(owner.roles) - OWN
         return Principal(f"key:{key.id}", key.name, scopes, owner.id, None, key.id, key.expires_at)
 
-    def _of_session(self, user: User, session: str, claims: Claims, *, lasting: bool = False) -> Principal:
+    def _of_session(self, user: User, session: Session, claims: Claims, *, lasting: bool = False) -> Principal:
         """`lasting`: what comes in by a ticket stays as long as the session."""
         granted = _permissions(claims.scopes) & permitted(user.roles) | OWN
         expires_at = None if lasting else claims.expires_at
-        return Principal(f"user:{user.id}", user.username, granted, user.id, session, None, expires_at)
+        return Principal(f"user:{user.id}", user.username, granted, user.id, session.id, None, expires_at)
 
     async def _as_of(self, claims: Claims) -> User:
         """The user at least as the token's issuer saw it."""
@@ -173,6 +167,13 @@ class Directory:
         if user.status is not Status.ACTIVE:
             raise invalid(f"This account is {user.status}")
         return user
+
+
+def _open(user: User, session_id: str | None) -> Session:
+    session = user.session(session_id or "")
+    if session is None:
+        raise invalid(_ENDED)
+    return session
 
 
 @lru_cache(maxsize=1000)

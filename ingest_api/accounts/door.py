@@ -75,6 +75,13 @@ class AccountsDoor:
             self._noting.cancel()
         self.passwords.close()
 
+    async def tell(self, user: User, letter: Callable[..., MailRequested], *facts: object) -> None:
+        """Writes to a user what the user may not have done: one of `letters` that hold no token. `facts` are what it
+        takes beside the user."""
+        if user.email is not None and self.mail.reaches:
+            where = self.seals, user.id, user.email, user.username
+            await self.post(letter(*where, *facts, self.mail.public_url, self.clock()))
+
     def webhooks_of(self, user_id: str) -> list[Webhook]:
         return self._webhooks_by_owner.members(user_id)
 

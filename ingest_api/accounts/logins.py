@@ -156,7 +156,7 @@ async def refresh(door: AccountsDoor, request: HTTPConnection, token: str) -> Lo
         await door.orders.order(author_of(request, f"user:{user_id}"), User, user_id, "refresh_session", given)
     except Rejection as rejection:
         if rejection.code == "token_reused":
-            await _warn(door, user)
+            await door.tell(user, refresh_reused)
         raise Unauthenticated(rejection.detail, error="invalid_token") from None
     after = door.directory.user(user_id)
     held = None if after is None else after.session(session)
@@ -164,12 +164,6 @@ async def refresh(door: AccountsDoor, request: HTTPConnection, token: str) -> Lo
         raise Unauthenticated("The session has ended: log in again", error="invalid_token")
     lasts = max(1, (held.expires_at - door.clock()) // 1_000_000)
     return _answered(door, user_id, session, access, fresh, lasts)
-
-
-async def _warn(door: AccountsDoor, user: User) -> None:
-    if user.email is not None:
-        mail = refresh_reused(door.seals, user.id, user.email, user.username, door.mail.public_url, door.clock())
-        await door.post(mail)
 
 
 def _answered(door: AccountsDoor, user_id: str, session: str, access: str, refresh_token: str, lasts: int) -> LoggedIn:

@@ -9,11 +9,12 @@ from starlette.requests import Request
 
 from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import session_json, user_json
+from ingest_api.accounts.confirm import confirmed
 from ingest_api.accounts.door import door_of, themselves
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NOBODYS, NONE
 from ingest_api.accounts.policy import check_password
-from ingest_api.accounts.registration import seen, tell_of_password
+from ingest_api.accounts.registration import seen
 from ingest_api.auth import authenticated, may
 from ingest_api.bodies import read, takes
 from ingest_api.entities.conditions import entity_answer, expected_version
@@ -21,6 +22,7 @@ from ingest_api.entities.orders import Rejection, author_of, problem_of_rejectio
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import FieldError, Invalid, NotFound
+from pipeline.accounts.letters import password_changed
 from pipeline.clock import iso
 from schemas.accounts.users import User
 
@@ -71,11 +73,7 @@ async def change_password(request: Request, principal: Owner) -> Json:
     given = await read(request, forms.PasswordChange, BODY)
     door = door_of(request)
     user = themselves(door, principal)
-    address = request.client.host if request.client else None
-    familiar = {session.address for session in user.sessions}
-    await door.throttle.admit(user.id, address, familiar)
-    if not await door.passwords.verify(user.password, given.current_password):
-        await door.throttle.failed(user.id, address, familiar)
+    if not await confirmed(door, request, user, given.current_password):
         raise Invalid([FieldError("current_password", "This is not the current password")])
     errors = check_password(given.new_password, [user.username, user.email or ""], "new_password")
     if errors:
@@ -83,7 +81,7 @@ async def change_password(request: Request, principal: Owner) -> Json:
     hashed = await door.passwords.hash(given.new_password)
     author = author_of(request, principal.id)
     await door.orders.order(author, User, user.id, "set_password", {"password": hashed, "keep": principal.session})
-    await tell_of_password(door, user)
+    await door.tell(user, password_changed)
     return Json({"success": True, "message": "The password is changed; other sessions have ended"})
 
 

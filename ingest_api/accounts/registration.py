@@ -10,8 +10,8 @@ from ingest_api.accounts.policy import check_email, check_password, check_userna
 from ingest_api.entities.orders import Author, Rejection, new_id
 from ingest_api.problems import Conflict, FieldError, Invalid, Problem
 from pipeline.accounts.letters import password_changed, reset_password, verify_email
-from schemas.accounts.traces import MailRequested
-from schemas.accounts.users import Purpose, User
+from schemas.accounts.users import OneTimeToken, Purpose, User
+from schemas.event import shallow
 
 VERIFY_SECONDS = 24 * 3600
 RESET_SECONDS = 3600
@@ -53,14 +53,14 @@ async def register(door: AccountsDoor, author: Author, newcomer: Newcomer) -> Us
         "company": newcomer.company,
         "roles": [newcomer.role],
         "password": await door.passwords.hash(newcomer.password),
-        "token": offered,
+        "token": shallow(offered),
     }
     try:
         await door.orders.order(author, User, user_id, "register", given)
     except Rejection as rejection:
         raise taken(rejection) from None
     user = seen(door, user_id)
-    await _post_verification(door, user, token, int(str(offered["expires_at"])))
+    await _post_verification(door, user, token, offered.expires_at)
     return user
 
 
@@ -75,11 +75,12 @@ async def forget(door: AccountsDoor, author: Author, address: str) -> None:
     if user is None or user.email is None:
         return
     token, offered = _token(door, user.id, Purpose.RESET_PASSWORD, RESET_SECONDS)
-    await door.orders.order(author, User, user.id, "offer_token", offered)
+    await door.orders.order(author, User, user.id, "offer_token", shallow(offered))
     now = door.clock()
     link = door.mail.public_url
-    expires_at = int(str(offered["expires_at"]))
-    await door.post(reset_password(door.seals, user.id, user.email, user.username, token, link, now, expires_at))
+    await door.post(
+        reset_password(door.seals, user.id, user.email, user.username, token, link, now, offered.expires_at)
+    )
 
 
 async def send_verification(door: AccountsDoor, author: Author, user: User) -> None:
@@ -87,8 +88,8 @@ async def send_verification(door: AccountsDoor, author: Author, user: User) -> N
     if user.email is None or user.email_verified or not door.mail.reaches:
         return
     token, offered = _token(door, user.id, Purpose.VERIFY_EMAIL, VERIFY_SECONDS)
-    await door.orders.order(author, User, user.id, "offer_token", offered)
-    await _post_verification(door, user, token, int(str(offered["expires_at"])))
+    await door.orders.order(author, User, user.id, "offer_token", shallow(offered))
+    await _post_verification(door, user, token, offered.expires_at)
 
 
 async def reset(door: AccountsDoor, author: Author, token: str, password: str) -> User:
@@ -100,17 +101,8 @@ async def reset(door: AccountsDoor, author: Author, token: str, password: str) -
         raise Invalid(errors)
     hashed = await door.passwords.hash(password)
     user = await _redeem(door, author, token, Purpose.RESET_PASSWORD, password=hashed)
-    await tell_of_password(door, user)
+    await door.tell(user, password_changed)
     return user
-
-
-async def tell_of_password(door: AccountsDoor, user: User) -> None:
-    """Whoever did not change it themselves learns of it."""
-    if user.email is not None and door.mail.reaches:
-        mail: MailRequested = password_changed(
-            door.seals, user.id, user.email, user.username, door.mail.public_url, door.clock()
-        )
-        await door.post(mail)
 
 
 def taken(rejection: Rejection) -> Problem:
@@ -147,11 +139,7 @@ async def _post_verification(door: AccountsDoor, user: User, token: str, expires
     await door.post(verify_email(door.seals, user.id, user.email or "", user.username, token, link, now, expires_at))
 
 
-def _token(door: AccountsDoor, user_id: str, purpose: Purpose, seconds: int) -> tuple[str, dict[str, object]]:
+def _token(door: AccountsDoor, user_id: str, purpose: Purpose, seconds: int) -> tuple[str, OneTimeToken]:
+    """What is mailed, and what is kept of it."""
     token = f"{user_id}.{secrets.token_urlsafe(32)}"
-    expires_at = door.clock() + seconds * 1_000_000
-    return token, {
-        "purpose": str(purpose),
-        "digest": door.seals.digest(purpose, token),
-        "expires_at": expires_at,
-    }
+    return token, OneTimeToken(purpose, door.seals.digest(purpose, token), door.clock() + seconds * 1_000_000)

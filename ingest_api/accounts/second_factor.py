@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
 from ingest_api.accounts import factor, forms, shapes
+from ingest_api.accounts.confirm import confirmed
 from ingest_api.accounts.door import AccountsDoor, door_of, themselves
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT
@@ -57,12 +58,12 @@ async def verify(request: Request, principal: Owner) -> Json:
     step = factor.step_of(door.seals.open(user.totp_offered), given.totp_code, door.clock())
     if step is None:
         raise _wrong("totp_code")
-    confirmed = {"sealed": user.totp_offered, "step": step}
+    shown = {"sealed": user.totp_offered, "step": step}
     try:
-        await door.orders.order(author_of(request, principal.id), User, user.id, "confirm_factor", confirmed)
+        await door.orders.order(author_of(request, principal.id), User, user.id, "confirm_factor", shown)
     except Rejection as rejection:
         raise problem_of_rejection(rejection) from None
-    await tell_of_factor(door, seen(door, user.id), on=True)
+    await door.tell(seen(door, user.id), second_factor_changed, True)
     return Json({"success": True, "message": "The second factor is on"})
 
 
@@ -72,16 +73,12 @@ async def disable(request: Request, principal: Owner) -> Json:
     given = await read(request, forms.FactorOff, BODY)
     door = door_of(request)
     user = themselves(door, principal)
-    address = request.client.host if request.client else None
-    familiar = {session.address for session in user.sessions}
-    await door.throttle.admit(user.id, address, familiar)
-    proven = await door.passwords.verify(user.password, given.password)
     code = given.totp_code.strip().lower()
-    if not proven or user.totp is None or not _fits(door, user, code):
-        await door.throttle.failed(user.id, address, familiar)
+    fits = user.totp is not None and _fits(door, user, code)
+    if not await confirmed(door, request, user, given.password, besides=fits):
         raise _wrong("password or totp_code")
     await door.orders.order(author_of(request, principal.id), User, user.id, "remove_factor")
-    await tell_of_factor(door, seen(door, user.id), on=False)
+    await door.tell(seen(door, user.id), second_factor_changed, False)
     return Json({"success": True, "message": "The second factor is off"})
 
 
@@ -94,10 +91,3 @@ def _fits(door: AccountsDoor, user: User, code: str) -> bool:
 
 def _wrong(field: str) -> Invalid:
     return Invalid([FieldError(field, "This is wrong")])
-
-
-async def tell_of_factor(door: AccountsDoor, user: User, *, on: bool) -> None:
-    """Whoever did not do it themselves learns of it."""
-    if user.email is not None and door.mail.reaches:
-        url, now = door.mail.public_url, door.clock()
-        await door.post(second_factor_changed(door.seals, user.id, user.email, user.username, on, url, now))
