@@ -9,12 +9,10 @@ from ingest_api.accounts.logins import LoggedIn
 from ingest_api.auth import COOKIE, SECURE_COOKIE
 
 
-def wants_cookie(connection: HTTPConnection) -> bool:
-    """Browsers say where a request comes from, programs do not."""
-    return "origin" in connection.headers
-
-
-def set_cookie(connection: HTTPConnection, response: Response, opened: LoggedIn, *, remember: bool) -> None:
+def set_cookie(connection: HTTPConnection, response: Response, opened: LoggedIn, *, remember: bool = False) -> None:
+    """For browsers, which say where a request comes from; programs do not, and get none."""
+    if "origin" not in connection.headers:
+        return
     secure = connection.url.scheme == "https"
     response.set_cookie(
         SECURE_COOKIE if secure else COOKIE,

@@ -10,12 +10,11 @@ from starlette.requests import Request
 
 from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import registered_json, tokens_json, user_json
-from ingest_api.accounts.cookies import clear_cookie, set_cookie, wants_cookie
+from ingest_api.accounts.cookies import clear_cookie, set_cookie
 from ingest_api.accounts.door import door_of
-from ingest_api.accounts.logins import Attempt, log_in, log_out, refresh
-from ingest_api.accounts.outcomes import CONFLICT, NOT_ENOUGH, NOT_GOOD, NOT_YET
+from ingest_api.accounts.logins import Attempt, log_in, log_out
+from ingest_api.accounts.outcomes import CONFLICT, NOT_ENOUGH, NOT_YET
 from ingest_api.accounts.registration import Newcomer, register
-from ingest_api.accounts.session import FORM
 from ingest_api.auth import authenticated, public
 from ingest_api.bodies import read, read_form, takes
 from ingest_api.entities.orders import author_of
@@ -46,22 +45,8 @@ async def login(request: Request) -> Json:
     if by_identifier:
         told = {"message": "Login successful", **told, "user": user_json(opened.user)}
     answer = Json(told)
-    if wants_cookie(request):
-        set_cookie(request, answer, opened, remember=given.remember_me)
+    set_cookie(request, answer, opened, remember=given.remember_me)
     return answer
-
-
-@router.post(
-    "/api/auth/refresh",
-    response_model=shapes.Refreshed,
-    responses=NOT_GOOD,
-    dependencies=[Depends(public())],
-    openapi_extra=takes(forms.Refresh, *FORM),
-)
-async def refreshed(request: Request) -> Json:
-    """New tokens for a refresh token. The access token before ends; so does the session, if it is used again."""
-    given = await read_form(request, forms.Refresh)
-    return Json(tokens_json(await refresh(door_of(request), request, given.refresh_token)))
 
 
 @router.post("/api/auth/logout", response_model=shapes.Message)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
 from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import tokens_json
-from ingest_api.accounts.cookies import clear_cookie, set_cookie, wants_cookie
+from ingest_api.accounts.cookies import clear_cookie, set_cookie
 from ingest_api.accounts.door import door_of
 from ingest_api.accounts.logins import TICKET_SECONDS, Attempt, log_in, log_out, refresh, ticket_for
 from ingest_api.accounts.outcomes import NOBODYS, NOT_ENOUGH, NOT_GOOD, NOT_YET, Outcomes
@@ -26,6 +26,12 @@ router = APIRouter()
 Caller = Annotated[Principal, Depends(authenticated())]
 NO_SESSION: Outcomes = {400: {"description": "The credential is no session's"}}
 FORM = ("application/x-www-form-urlencoded", "application/json")
+REFRESHING: dict[str, Any] = {
+    "response_model": shapes.LoggedIn,
+    "responses": NOT_GOOD,
+    "dependencies": [Depends(public())],
+    "openapi_extra": takes(forms.Refresh, *FORM),
+}
 
 
 @router.post(
@@ -40,20 +46,15 @@ async def login(request: Request) -> Json:
     given = await read_form(request, forms.Login)
     opened = await log_in(door_of(request), request, Attempt(given.username, given.password, given.totp_code))
     answer = Json(tokens_json(opened))
-    if wants_cookie(request):
-        set_cookie(request, answer, opened, remember=False)
+    set_cookie(request, answer, opened)
     return answer
 
 
-@router.post(
-    "/auth/refresh",
-    response_model=shapes.LoggedIn,
-    responses=NOT_GOOD,
-    dependencies=[Depends(public())],
-    openapi_extra=takes(forms.Refresh, *FORM),
-)
+@router.post("/auth/refresh", **REFRESHING)
+@router.post("/api/auth/refresh", **REFRESHING)
 async def refreshed(request: Request) -> Json:
-    """New tokens for a refresh token, which is good once: its second use ends the session."""
+    """New tokens for a refresh token, which is good once: its second use ends the session. The access token before
+    ends."""
     given = await read_form(request, forms.Refresh)
     return Json(tokens_json(await refresh(door_of(request), request, given.refresh_token)))
 

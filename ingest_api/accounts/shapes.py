@@ -27,14 +27,6 @@ class FamilyLoggedIn(BaseModel):
     user: dict[str, Any] | None = None
 
 
-class Refreshed(BaseModel):
-    access_token: str
-    token_type: Literal["bearer"] = "bearer"
-    expires_in: int
-    refresh_token: str
-    scope: str
-
-
 class Myself(BaseModel):
     id: Annotated[str, Field(examples=["user:admin"])]
     name: Annotated[str, Field(examples=["admin"])]
