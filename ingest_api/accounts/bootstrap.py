@@ -26,14 +26,21 @@ class Bootstrap:
         self.done = asyncio.Event()
 
     def start(self) -> None:
-        admin = self._directory.user(ADMIN)
-        if self._settings.dev_admin and (admin is None or admin.local_only):
+        if self._lets_anyone_in():
             _LOG.warning(
                 "DEVELOPMENT ADMIN IS ON: anyone on this machine can log in as admin / %s, unless its password was "
                 "changed. Set THALWEG_ADMIN_PASSWORD before anyone else can reach it.",
                 DEVELOPMENT_PASSWORD,
             )
         self._task = asyncio.create_task(self._until_led())
+
+    def _lets_anyone_in(self) -> bool:
+        admin = self._directory.user(ADMIN)
+        made = self._settings.admin_password is None and not self._is_led()
+        return self._settings.dev_admin and (made if admin is None else admin.local_only)
+
+    def _is_led(self) -> bool:
+        return any(ADMINISTRATORS & set(user.roles) for user in self._directory.users.entries.values())
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -55,9 +62,7 @@ class Bootstrap:
 
     async def _lead(self) -> None:
         admin = self._directory.user(ADMIN)
-        if admin is None and not any(
-            ADMINISTRATORS & set(user.roles) for user in self._directory.users.entries.values()
-        ):
+        if admin is None and not self._is_led():
             await self._make()
         elif admin is not None and admin.local_only and not self._settings.dev_admin:
             await self._adopt()
