@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from schemas.event import Event
 
@@ -21,10 +21,6 @@ class Entity(Event):
     source_offset: int
     created_at: int
     updated_at: int
-
-    def shown(self) -> dict[str, Any]:
-        """The fields that anyone may see who may see the entity: no secret, no digest."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, eq=False)

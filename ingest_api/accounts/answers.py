@@ -29,9 +29,8 @@ def tokens_json(opened: LoggedIn) -> Json:
 
 
 def user_json(user: User) -> Json:
-    shown = user.shown()
     kept = ("version", "username", "email", "full_name", "company", "bio", "website", "location", "roles", "status")
-    return {name: shown[name] for name in kept} | {
+    return {name: getattr(user, name) for name in kept} | {
         "id": user.number,
         "uuid": user.id,
         "notification_preferences": dict(user.notification_preferences),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from schemas.entity import Entity
-from schemas.event import shallow
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +23,3 @@ class Key(Entity):
     permissions: list[str]
     expires_at: int | None = None
     last_used_at: int | None = None
-
-    def shown(self) -> dict[str, Any]:
-        return {name: value for name, value in shallow(self).items() if name not in ("digest", "source_offset")}

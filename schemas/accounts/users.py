@@ -110,13 +110,5 @@ class User(Entity):
             datum["tickets"] = [SpentTicket(**each) for each in datum["tickets"]]
         return cls(**datum)
 
-    def shown(self) -> dict[str, Any]:
-        return {name: value for name, value in shallow(self).items() if name not in _HIDDEN}
-
     def session(self, session_id: str) -> Session | None:
         return next((session for session in self.sessions if session.id == session_id), None)
-
-
-_HIDDEN = frozenset(
-    {"password", "totp", "totp_offered", "totp_step", "backup_codes", "tokens", "sessions", "tickets", "source_offset"}
-)

@@ -37,9 +37,6 @@ class Webhook(Entity):
     enabled: bool = True
     disabled_reason: str | None = None
 
-    def shown(self) -> dict[str, Any]:
-        return {name: value for name, value in shallow(self).items() if name not in ("secret", "source_offset")}
-
 
 class Progress(StrEnum):
     """`pending` is tried again until it is `delivered` or has `failed` for good."""
