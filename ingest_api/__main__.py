@@ -22,7 +22,7 @@ from ingest_api.assembly import DoorSettings, assemble
 from ingest_api.live.draining import DrainingServer
 from ingest_api.protocol import BoundedHttp, OpenWebSocket
 from ingest_api.settings import ApiSettings
-from pipeline import heap, lifeline
+from pipeline import announce, heap, lifeline
 from pipeline.errors import Failure, Misconfigured
 
 SHUTDOWN_SECONDS = 6
@@ -49,8 +49,7 @@ class Server(DrainingServer):
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            sys.stdout.write(f"THALWEG READY api http://{shown}:{port}\n")
-            sys.stdout.flush()
+            announce.ready("api", f"http://{shown}:{port}")
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -9,15 +9,14 @@ import sys
 
 import faust
 
-from pipeline import heap, lifeline
-from pipeline.errors import Failure, LogUnavailable, Misconfigured
-from pipeline.kafka.provision import existing
+from pipeline import announce, heap, lifeline
+from pipeline.errors import Failure, Misconfigured
+from pipeline.kafka.arrival import await_broker
 from topologies.app import create_app, until_ready
 from topologies.engine import check_faust
 from topologies.settings import WorkerSettings
 
 log = logging.getLogger("thalweg.worker")
-WAIT_SECONDS = 2.0
 
 
 def main() -> None:
@@ -31,41 +30,21 @@ def main() -> None:
     lifeline.attach(os.environ)
     try:
         settings = _prepare(arguments.ordinal)
-        _say("PROGRESS loading the learner; the first time it is compiled, which takes a minute")
+        announce.progress("loading the learner; the first time it is compiled, which takes a minute")
         app = create_app(settings)
-        _await_broker(settings)
+        await_broker(settings.kafka)
     except Failure as failure:
         log.error("%s", failure)
         sys.exit(78 if isinstance(failure, Misconfigured) else 1)  # EX_CONFIG
 
-    async def announce() -> None:
+    async def tell() -> None:
         await until_ready(app)
         heap.settle()
-        _say(f"READY {settings.name} kafka://{settings.kafka.bootstrap}")
+        announce.ready(settings.name, f"kafka://{settings.kafka.bootstrap}")
 
-    app.task(announce)
+    app.task(tell)
 
     faust.Worker(app, loglevel="INFO", override_logging=False).execute_from_commandline()
-
-
-def _await_broker(settings: WorkerSettings) -> None:
-    """Faust ends where no broker answers its first call; a worker that is started while Kafka is away waits for it."""
-    told = False
-    while True:
-        try:
-            existing(settings.kafka, WAIT_SECONDS)
-            return
-        except LogUnavailable as failure:
-            if not told:
-                log.warning("waiting: %s", failure)
-                _say(f"PROGRESS waiting for Kafka at {settings.kafka.bootstrap}")
-            told = True
-
-
-def _say(what: str) -> None:
-    """To whoever supervises this process."""
-    sys.stdout.write(f"THALWEG {what}\n")
-    sys.stdout.flush()
 
 
 def _prepare(ordinal: int | None) -> WorkerSettings:

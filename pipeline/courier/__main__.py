@@ -9,7 +9,7 @@ import signal
 import sys
 from dataclasses import replace
 
-from pipeline import heap, lifeline
+from pipeline import announce, heap, lifeline
 from pipeline.accounts.letters import webhook_disabled
 from pipeline.accounts.mail import MailSettings
 from pipeline.accounts.sealing import VARIABLE, Seals, SealSettings
@@ -20,8 +20,8 @@ from pipeline.courier.mailer import Mailer
 from pipeline.courier.post import Post
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.term import Term
-from pipeline.errors import Failure, LogUnavailable, Misconfigured
-from pipeline.kafka.provision import existing
+from pipeline.errors import Failure, Misconfigured
+from pipeline.kafka.arrival import await_broker
 from pipeline.kafka.registry import schemas
 from pipeline.settings import Environment, KafkaSettings
 from schemas.accounts.traces import MailRequested
@@ -30,7 +30,6 @@ from schemas.accounts.webhooks import Webhook
 from schemas.codec import Codec
 
 log = logging.getLogger("pipeline.courier")
-WAIT_SECONDS = 2.0
 
 
 def main() -> int:
@@ -57,13 +56,13 @@ async def _serve(environ: Environment) -> None:
     kafka = KafkaSettings.from_environment(environ)
     seals = _seals(environ)
     settings, mail = CourierSettings.from_environment(environ), _mail(environ)
-    await first(stop.wait(), _await_broker(kafka))
+    await asyncio.to_thread(await_broker, kafka, stop.is_set)
     if stop.is_set():
         return
     codec = Codec(schemas(kafka.registry_url))
     webhooks, mailer = _webhooks(kafka, codec, settings, seals), Mailer(kafka, codec, seals, mail, now)
     heap.settle()
-    _say(f"READY courier kafka://{kafka.bootstrap}")
+    announce.ready("courier", f"kafka://{kafka.bootstrap}")
     await first(stop.wait(), webhooks.run(), mailer.run())
 
 
@@ -93,25 +92,6 @@ def _seals(environ: Environment) -> Seals:
     if not settings.secrets:
         raise Misconfigured(f"{VARIABLE} must be set, as it is for the API: webhooks' secrets are sealed with it")
     return Seals(settings)
-
-
-async def _await_broker(kafka: KafkaSettings) -> None:
-    told = False
-    while True:
-        try:
-            await asyncio.to_thread(existing, kafka, WAIT_SECONDS)
-            return
-        except LogUnavailable as failure:
-            if not told:
-                log.warning("waiting: %s", failure)
-                _say(f"PROGRESS waiting for Kafka at {kafka.bootstrap}")
-            told = True
-
-
-def _say(what: str) -> None:
-    """To whoever supervises this process."""
-    sys.stdout.write(f"THALWEG {what}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pipeline.announce import PROGRESS, READY
 from pipeline.clock import now
 from pipeline.embedded import leash
 from pipeline.embedded.events import Crashed, Event, Progress, Ready, Starting, Stopped, Stopping
 from pipeline.embedded.logs import PartLog
 from pipeline.embedded.output import Lines, reason_of
-from pipeline.embedded.parts import PROGRESS, READY, Part
+from pipeline.embedded.parts import Part
 from pipeline.embedded.runstate import PartState, State
 
 _PROBE_EVERY_S = 0.1
@@ -155,10 +156,10 @@ class Keeper:
 
     def _heard(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace")
-        if line.startswith(READY):
+        if text.startswith(READY):
             words = text.split()
             self._is_ready(words[3] if len(words) > 3 else None)
-        elif line.startswith(PROGRESS):
+        elif text.startswith(PROGRESS):
             self._tell(Progress(self.part.name, text[len(PROGRESS) :]))
         elif text.strip():
             self._recent.append(text)

@@ -17,8 +17,6 @@ from pipeline.errors import Misconfigured
 from pipeline.settings import Environment
 
 LOOPBACK = "127.0.0.1"
-READY = b"THALWEG READY "
-PROGRESS = b"THALWEG PROGRESS "
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from pipeline import lifeline
+from pipeline import announce, lifeline
 from pipeline.embedded import leash
 from pipeline.embedded.kafka import storage
 from pipeline.embedded.kafka.jars import Fetched, JarStore, write_lock
@@ -39,8 +39,7 @@ def _run(settings: BrokerSettings) -> None:
 
 
 def _say(fetched: Fetched) -> None:
-    sys.stdout.write(f"THALWEG PROGRESS {fetched}\n")
-    sys.stdout.flush()
+    announce.progress(str(fetched))
 
 
 def _arguments(defaults: BrokerSettings) -> argparse.Namespace:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from pipeline import announce
 from pipeline.errors import WarehouseUnavailable
 from pipeline.lifeline import Lifeline
 
-READY = "THALWEG READY warehouse "
+READY = f"{announce.READY}warehouse "
 
 
 def command(data_dir: Path, port: int, host: str = "127.0.0.1") -> Sequence[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from pipeline import lifeline
+from pipeline import announce, lifeline
 from pipeline.embedded.warehouse.application import application
 from pipeline.embedded.warehouse.door import Door
 from pipeline.embedded.warehouse.engine import Engine
@@ -57,7 +57,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(f"THALWEG READY warehouse {self._address}", flush=True)  # noqa: T201 - a line the supervisor reads
+        announce.ready("warehouse", self._address)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from pipeline import heap, lifeline
+from pipeline import announce, heap, lifeline
 from pipeline.errors import Failure, Unavailable
 from pipeline.kafka.registry import schemas
 from pipeline.settings import KafkaSettings, WarehouseSettings
@@ -49,8 +49,7 @@ def _run(stop: threading.Event) -> None:
     kafka = KafkaSettings.from_environment(os.environ)
     archive = Archive(kafka, connection, Codec(schemas(kafka.registry_url)), settings)
     heap.settle()
-    sys.stdout.write(f"THALWEG READY archive http://{connection.where}/{connection.database}\n")
-    sys.stdout.flush()
+    announce.ready("archive", f"http://{connection.where}/{connection.database}")
     archive.run(stop)
 
 
