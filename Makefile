@@ -6,6 +6,8 @@ PYTHON ?= $(firstword $(shell for it in python3 python3.14 python3.13 python3.12
 	$$it -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null && echo $$it; done))
 VENV := .venv
 BIN := $(VENV)/bin
+# Of what is installed a run uses a third: it is compiled when it is first imported, not all of it here.
+PIP = $(PIP) --no-compile
 ARGS ?=
 SECONDS ?= 900
 N ?= 20
@@ -53,8 +55,8 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.libraries: $(VENV)/.made requirements.lock pyproject.toml
-	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.libraries
@@ -63,7 +65,7 @@ $(VENV)/.installed: $(VENV)/.libraries
 	@touch $@
 
 $(VENV)/.libraries-dev: $(VENV)/.libraries requirements-dev.lock
-	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed $(VENV)/.libraries-dev

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from functools import cache, partial
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -61,7 +61,7 @@ router = APIRouter(tags=["about"])
 @router.get("/openapi.json", dependencies=[Depends(public())])
 async def openapi(request: Request) -> Response:
     """This description."""
-    return Response(request.app.state.openapi, media_type="application/json")
+    return Response(await asyncio.to_thread(request.app.state.openapi), media_type="application/json")
 
 
 @router.get("/docs", response_class=HTMLResponse, dependencies=[Depends(public())])
@@ -90,7 +90,7 @@ def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
         app.include_router(street)
     for route in routes_of(app):
         guard_of(route)
-    app.state.openapi = encode(document(app, ENVELOPES))
+    app.state.openapi = cache(lambda: encode(document(app, ENVELOPES)))  # most of an application's making: when asked
     _surround(app, settings, Remembering(wiring.clock, ENVELOPES), observer_among(wiring.parts))
     return app
 

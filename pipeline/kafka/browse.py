@@ -16,6 +16,7 @@ from pipeline.kafka.tail import Watermarks, watermarks
 from pipeline.settings import KafkaSettings
 from schemas.position import Position
 
+PATIENCE_S = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +57,7 @@ def committed(settings: KafkaSettings, group: str, topic: str) -> Mapping[int, i
     with closing(_consumer(settings, group)) as consumer:
         asked = [TopicPartition(topic, partition) for partition in _marks(consumer, topic)]
         try:
-            answered = consumer.committed(asked, timeout=10)
+            answered = consumer.committed(asked, timeout=PATIENCE_S)
         except KafkaException as error:
             raise LogUnavailable(f"the offsets of group {group} are not to be had: {error}") from error
         return {place.partition: place.offset if place.offset >= 0 else None for place in answered}
@@ -79,7 +80,7 @@ def _consumer(settings: KafkaSettings, group: str = "thalweg-browse") -> Consume
 
 def _marks(consumer: Consumer, topic: str) -> dict[int, Watermarks]:
     try:
-        listed = consumer.list_topics(topic, timeout=10).topics.get(topic)
+        listed = consumer.list_topics(topic, timeout=PATIENCE_S).topics.get(topic)
     except KafkaException as error:
         raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
     if listed is None or listed.error is not None:

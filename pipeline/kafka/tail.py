@@ -21,6 +21,8 @@ BEGINNING = -2
 END = -1
 Starts = Mapping[tuple[str, int], int]
 """(topic, partition) -> the offset to begin with, or BEGINNING, or END."""
+PATIENCE_S = 10.0
+"""How long a broker may take that is asked for offsets."""
 NOT_LED = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
@@ -177,10 +179,10 @@ def _end(message: Message) -> dict[tuple[str, int], int]:
     return {} if topic is None or partition is None or offset is None else {(topic, partition): offset}
 
 
-def watermarks(consumer: Consumer, topic: str, partition: int, timeout: float = 10.0) -> Watermarks:
-    """Asked of the broker, which lists a topic just made before it leads all its partitions: then asked again, until
-    `timeout`. Raises LogUnavailable."""
-    deadline = time.monotonic() + timeout
+def watermarks(consumer: Consumer, topic: str, partition: int) -> Watermarks:
+    """Asked of the broker, which lists a topic just made before it leads all its partitions: then asked again. Raises
+    LogUnavailable."""
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         left = max(0.1, deadline - time.monotonic())
         try:

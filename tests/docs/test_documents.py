@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,15 @@ def configuration() -> Iterator[tuple[str, str]]:
             yield named[0], cells[1]
 
 
-def served() -> set[tuple[str, str]]:
+@cache
+def served() -> frozenset[tuple[str, str]]:
     """(method, path) of everything that the API answers, WS among them."""
     settings = settings_with()
     app = create_app(settings, wired(settings))
     found = {(method, route.path_format) for route in routes_of(app) for method in route.methods or ()}
     sockets = {re.search(r'"(/[^"]+)"', line) for path in SOURCES for line in path.read_text("utf-8").splitlines()
                if ".websocket(" in line}  # fmt: skip
-    return found | {("WS", each[1]) for each in sockets if each is not None}
+    return frozenset(found | {("WS", each[1]) for each in sockets if each is not None})
 
 
 def test_the_configuration_table_has_every_variable_that_is_read_and_no_other() -> None:

@@ -250,6 +250,7 @@ async def _event(lines: object, kind: str, last: str | None) -> tuple[str | None
 async def test_who_may_not_write_is_told_and_closed(stack: Stack) -> None:
     url = f"{stack.api.url.replace('http', 'ws')}/ws/stream"
     async with websockets.connect(url) as nobody:
+        await nobody.send(json.dumps({"type": "auth", "token": "a.b.c"}))
         assert json.loads(await nobody.recv())["error"]["code"] == "AUTHENTICATION_ERROR"
         with pytest.raises(websockets.ConnectionClosed):
             await nobody.recv()

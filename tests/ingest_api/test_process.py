@@ -40,9 +40,6 @@ async def test_it_says_when_it_serves_and_ends_when_told(end: signal.Signals, ka
     async with httpx.AsyncClient(base_url=address) as http:
         assert (await http.get("/live")).status_code == 200
         await http.get("/health?token=s3cr3t")
-        login = await http.post("/auth/login", data={"username": "admin", "password": "admin123"}, timeout=30)
-        # No worker runs that would make the administrator; on a broker that others use too there may be one already.
-        assert login.status_code in (401, 503)
     process.send_signal(end)
     _, log = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0

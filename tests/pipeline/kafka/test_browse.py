@@ -111,7 +111,8 @@ def test_a_topic_that_is_not_there_is_said(kafka: KafkaSettings) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_without_a_broker_it_is_unavailable() -> None:
+def test_without_a_broker_it_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browse, "PATIENCE_S", 0.5)
     with pytest.raises(LogUnavailable, match="does not answer"):
         browse.ends(NOBODY, "t")
 

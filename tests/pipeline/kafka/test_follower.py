@@ -97,6 +97,7 @@ def test_closing_waits_for_a_read_that_goes_on_in_another_thread(kafka: KafkaSet
     assert found == [[]]
 
 
-def test_a_log_that_is_away_is_said_to_be(topic: str, group: str) -> None:
+def test_a_log_that_is_away_is_said_to_be(topic: str, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.kafka.follower.PATIENCE_S", 0.5)
     with closing(Follower(NOBODY, group)) as follower, pytest.raises(LogUnavailable, match=group):
         follower.start([(topic, 0)])

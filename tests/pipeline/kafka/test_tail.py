@@ -149,6 +149,7 @@ async def test_a_tail_that_never_began_stops() -> None:
 
 
 async def test_without_a_broker_the_start_fails(monkeypatch: pytest.MonkeyPatch, heard: Heard) -> None:
+    monkeypatch.setattr("pipeline.kafka.tail.PATIENCE_S", 0.5)
     tail = Tail(NOBODY, "test", heard.take)
     with pytest.raises(LogUnavailable):
         await tail.start({("t", 0): END})
