@@ -7,7 +7,7 @@ PYTHON ?= $(firstword $(shell for it in python3 python3.14 python3.13 python3.12
 VENV := .venv
 BIN := $(VENV)/bin
 # Of what is installed a run uses a third: it is compiled when it is first imported, not all of it here.
-PIP = $(PIP) --no-compile
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 ARGS ?=
 SECONDS ?= 900
 N ?= 20
