@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -16,6 +14,7 @@ from schemas.codec import Codec
 from schemas.event import Event
 from schemas.position import Position
 from schemas.topic import Topic
+from topologies.breath import Breath
 from topologies.deliver import Deliver
 from topologies.gather import WORTHWHILE, gather, take_in_alike
 from topologies.intake import Placement, raw_of, take_in
@@ -75,23 +74,21 @@ class Apply(Generic[E, S]):
         return States()
 
     async def __call__(self, partition: Partition[States[S]], run: Run) -> None:
-        breath = time.monotonic() + self._breath
+        breath = Breath(self._breath)
         for piece in (run.records,) if self._alike is None else gather(run.records):
             for record in self._left_of(partition, piece):
                 self._one(partition, raw_of(record))
-                if time.monotonic() > breath:
-                    breath = await self._breathe(partition)
-            if time.monotonic() > breath:
-                breath = await self._breathe(partition)
+                if breath.due:
+                    await self._breathe(breath, partition)
+            if breath.due:
+                await self._breathe(breath, partition)
         await self._deliver.make_room(partition.flight)
         partition.records += len(run.records)
         partition.due = run.ends
 
-    async def _breathe(self, partition: Partition[States[S]]) -> float:
-        """Heartbeats and fetches share this loop: a long run must let them in. When to do so next."""
-        await asyncio.sleep(0)
+    async def _breathe(self, breath: Breath, partition: Partition[States[S]]) -> None:
+        await breath.take()
         await self._deliver.make_room(partition.flight)
-        return time.monotonic() + self._breath
 
     def _left_of(self, partition: Partition[States[S]], piece: Sequence[Any]) -> Sequence[Any]:
         """What of the piece is to be applied one by one: all else has been. If not all can be taken at once, then

@@ -6,12 +6,8 @@ recovered is what was true at some command, and the commands behind it are decid
 
 from __future__ import annotations
 
-import asyncio
-import time
 from dataclasses import dataclass, field
-from functools import cache
 from heapq import nlargest
-from typing import Any
 
 import faust
 
@@ -22,19 +18,18 @@ from pipeline.outcome import Emission, Emit, Refuse
 from pipeline.received import Raw, Received
 from schemas.accounts.topics import AUDITED
 from schemas.accounts.traces import ActionAudited, Verdict
-from schemas.catalogue import changelog, state_of
 from schemas.codec import Codec
 from schemas.entity import Commanded, Entity
 from schemas.position import Position
 from schemas.topic import Topic
-from topologies.checkpoint import Checkpoint
+from topologies.attach import attach_work
+from topologies.breath import Breath
 from topologies.deliver import Deliver
-from topologies.engine import FaustEngine
 from topologies.intake import Placement, raw_of, take_in
 from topologies.partition import Engine, Partition
 from topologies.runs import Run
 from topologies.site import Site
-from topologies.snapshots import SnapshotTable, key_of, pack, unpack
+from topologies.snapshots import key_of, pack, unpack
 
 TOLD_AGAIN = 120_000_000
 """Microseconds after a change at which it is told once more. A worker that was taken for dead may wake and write an old
@@ -78,11 +73,10 @@ class Decide:
         """Reads every entity there is, which takes a while: the rest of the process has its turns meanwhile."""
         book = Book(Ledger(self._deciders))
         changes = []
-        breath = time.monotonic() + BREATH_SECONDS
+        breath = Breath(BREATH_SECONDS)
         for name, value in self._engine.recovered_of(number):
-            if time.monotonic() > breath:
-                await asyncio.sleep(0)
-                breath = time.monotonic() + BREATH_SECONDS
+            if breath.due:
+                await breath.take()
             kind, _, entity_id = name.partition("/")
             applied, body = unpack(value)
             book.ledger.applied = max(book.ledger.applied, applied)
@@ -97,12 +91,11 @@ class Decide:
         return book
 
     async def __call__(self, partition: Partition[Book], run: Run) -> None:
-        breath = time.monotonic() + BREATH_SECONDS
+        breath = Breath(BREATH_SECONDS)
         for record in run.records:
             self._one(partition, raw_of(record))
-            if time.monotonic() > breath:
-                await asyncio.sleep(0)
-                breath = time.monotonic() + BREATH_SECONDS
+            if breath.due:
+                await breath.take()
         await self._deliver.make_room(partition.flight)
         partition.records += len(run.records)
         partition.due = run.ends
@@ -197,31 +190,8 @@ def audit_of(received: Received[Commanded], decision: Decision) -> ActionAudited
 
 def attach_commands(app: faust.App, site: Site, topic: Topic, deciders: Deciders) -> None:
     """One agent that decides over the topic's commands."""
-    name = state_of(topic)
-    channel = app.topic(topic.name, partitions=topic.partitions, key_serializer="raw", value_serializer="raw")
-    table: Any = app.Table(
-        name, partitions=topic.partitions, key_type=bytes, value_type=bytes, recovery_buffer_size=1000
-    )
-    assert isinstance(table, SnapshotTable)
-    site.topics.append(topic.name)
 
-    @cache
-    def checkpoint() -> Checkpoint[Book]:
-        engine = FaustEngine(app, table, changelog(topic), site.producer)
-        work = Decide(topic, deciders, engine, site.deliver(), site.codec, site.clock)
-        return Checkpoint(work, engine, site.die, site.settings.rhythm)
+    def work(engine: Engine) -> Decide:
+        return Decide(topic, deciders, engine, site.deliver(), site.codec, site.clock)
 
-    @app.agent(channel, name=name, concurrency=1)
-    async def commands(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await checkpoint().take(event)
-
-    async def pulse() -> None:
-        await checkpoint().pulse()
-
-    app.task(pulse)
-
-    async def flush() -> None:
-        await checkpoint().flush()
-
-    site.flushes.append(flush)
+    attach_work(app, site, topic, work)

@@ -22,8 +22,8 @@ HOLD_SECONDS = 0.002
 IDLE_SECONDS = 0.02
 RECOVERY_SECONDS = 5.0
 FETCH_SECONDS = 0.1
-MOST_WAITING = 1000
-"""Records of changelogs that wait to be taken in."""
+MOST_WAITING = 4
+"""Fetches of changelogs that wait to be taken in."""
 
 
 class Fetching(Consumer):

@@ -62,7 +62,7 @@ class Reading:
 
 
 class RunConsumer(Fetching):
-    """Topics in `reading.topics` come as runs, others (changelogs) as Faust brings them."""
+    """Topics in `reading.topics` come as runs; changelogs as the records of a fetch, which `SnapshotTable` takes in."""
 
     def __init__(self, transport: TransportT, *args: Any, **kwargs: Any) -> None:
         super().__init__(transport, *args, **kwargs)
@@ -99,11 +99,12 @@ class RunConsumer(Fetching):
             if not (self._is_wanted(tp) and self._custody.is_next(fetch, tp)):
                 continue
             if tp.topic not in self._reading.topics:
-                for record in fetched:
-                    await self._until_taken_in()
-                    if not self._goes_on(generation):
-                        return
-                    yield tp, self._to_message(tp, record)
+                await self._until_taken_in()
+                if not self._goes_on(generation):
+                    return
+                yield tp, self._message(tp, fetched, fetched, generation)
+                if not self._goes_on(generation):
+                    return  # it may have been dropped on its way, and so is asked for again
                 self._custody.handed(fetch, tp)
                 continue
             run = self._due_run(tp, fetched)
@@ -114,7 +115,7 @@ class RunConsumer(Fetching):
                 return
             self._due[tp] = run.ends
             self._custody.handed(fetch, tp)
-            yield tp, self._message(tp, run, generation)
+            yield tp, self._message(tp, run, run.records, generation)
 
     def _next_of(self, tp: TP) -> int | None:
         if tp.topic not in self._reading.topics:
@@ -153,8 +154,9 @@ class RunConsumer(Fetching):
         super().resume_flow()
         self._resumed = True
 
-    def _message(self, tp: TP, run: Run, generation: int) -> ConsumerMessage:
-        last = run.records[-1]
+    def _message(self, tp: TP, value: object, records: Sequence[Any], generation: int) -> ConsumerMessage:
+        """One that stands for all these records."""
+        last = records[-1]
         return ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -163,7 +165,7 @@ class RunConsumer(Fetching):
             last.timestamp_type,
             [],
             None,
-            cast(bytes, run),  # the app's topic is raw: whatever stands here reaches the agent
+            cast(bytes, value),  # the app's topics are raw: whatever stands here reaches the agent, or the table
             None,
             tp=tp,
             generation_id=generation,

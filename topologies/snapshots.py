@@ -7,8 +7,9 @@ and write an old snapshot over a newer one.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 from faust.tables.table import Table
 from faust.types import EventT
@@ -22,7 +23,7 @@ def pack(applied: int, body: bytes) -> bytes:
 
 def unpack(value: bytes) -> tuple[int, bytes]:
     """(applied offset, body)"""
-    return _HEAD.unpack_from(value)[0], value[_HEAD.size :]
+    return applied_of(value), value[_HEAD.size :]
 
 
 def key_of(partition: int, key: str) -> bytes:
@@ -31,21 +32,35 @@ def key_of(partition: int, key: str) -> bytes:
     return b"%d/%s" % (partition, key.encode())
 
 
+def applied_of(value: bytes) -> int:
+    return int(_HEAD.unpack_from(value)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """As much of a changelog event as Faust's store looks at."""
+
+    key: bytes
+    value: bytes
+    partition: int
+
+    @property
+    def message(self) -> _Change:
+        return self
+
+
 class SnapshotTable(Table[bytes, bytes]):
-    """A Faust table whose recovery keeps the greatest applied offset of each key."""
+    """A Faust table that is recovered by runs of its changelog's records (`runs.RunConsumer`), and keeps the greatest
+    applied offset of each key."""
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
-        newest: dict[bytes, tuple[int, EventT[Any]]] = {}
+        newest: dict[bytes, _Change] = {}
         for event in batch:
-            key, value = event.key, event.message.value
-            if not isinstance(key, bytes) or not isinstance(value, bytes) or len(value) < _HEAD.size:
-                continue
-            applied = unpack(value)[0]
-            held = newest[key][0] if key in newest else self._held(key)
-            if held is None or applied >= held:
-                newest[key] = applied, event
-        super().apply_changelog_batch([event for _, event in newest.values()])
-
-    def _held(self, key: bytes) -> int | None:
-        value = self.data.get(key)
-        return None if value is None else unpack(value)[0]
+            for record in cast("Sequence[Any]", event.message.value):
+                key, value = record.key, record.value
+                if not isinstance(key, bytes) or not isinstance(value, bytes) or len(value) < _HEAD.size:
+                    continue
+                held = newest[key].value if key in newest else self.data.get(key)
+                if held is None or applied_of(value) >= applied_of(held):
+                    newest[key] = _Change(key, value, record.partition)
+        super().apply_changelog_batch(cast("list[EventT[Any]]", list(newest.values())))

@@ -250,10 +250,11 @@ async def test_a_new_seek_is_a_new_epoch(consumer: Scripted) -> None:
     assert (second.start, second.begins) == (6, 6)
 
 
-async def test_changelogs_come_record_by_record_as_faust_brings_them(consumer: Scripted) -> None:
+async def test_changes_come_as_the_records_of_a_fetch(consumer: Scripted) -> None:
     await consumer.perform_seek()
-    consumer.fetches = [{CHANGELOG: [Fetched(0, CHANGELOG.topic), Fetched(1, CHANGELOG.topic)]}]
-    assert await read(consumer) == [b"v", b"v"]
+    first, second = changes([0, 1]), changes([5])
+    consumer.fetches = [first, second]
+    assert await read(consumer) == [first[CHANGELOG], second[CHANGELOG]]
 
 
 def changes(offsets: Iterable[int]) -> dict[TP, list[Fetched]]:
@@ -265,7 +266,7 @@ async def offsets_read(consumer: Scripted) -> list[int]:
     offsets = []
     while consumer.fetches:
         async for _, message in consumer.getmany(1.0):
-            offsets.append(message.offset)
+            offsets += [record.offset for record in message.value]
             consumer.app.tables.recovery.active_offsets[CHANGELOG] = message.offset  # type: ignore[attr-defined]
     return offsets
 
@@ -316,16 +317,16 @@ async def test_nothing_is_handed_on_behind_what_a_given_up_fetch_took(consumer: 
     assert consumer.changelog_seeks == [0]
 
 
-async def test_changes_of_an_assignment_that_ends_meanwhile_are_asked_for_again(consumer: Scripted) -> None:
-    consumer.fetches = [changes([0, 1, 2]), changes([1, 2])]
-    read_before = []
-    async for _, message in consumer.getmany(1.0):
-        read_before.append(message.offset)
-        consumer.app.tables.recovery.active_offsets[CHANGELOG] = message.offset  # type: ignore[attr-defined]
+@pytest.mark.parametrize(("reached", "due"), [(-1, 0), (2, 3)], ids=["dropped", "taken in"])
+async def test_changes_of_an_assignment_that_ends_meanwhile_are_asked_for_again(
+    consumer: Scripted, reached: int, due: int
+) -> None:
+    consumer.fetches = [changes([0, 1, 2]), changes(range(due, 4))]
+    async for _ in consumer.getmany(1.0):
+        consumer.app.tables.recovery.active_offsets[CHANGELOG] = reached  # type: ignore[attr-defined]
         consumer.app.consumer_generation_id = 2
-    assert read_before == [0]
-    assert await offsets_read(consumer) == [1, 2]
-    assert consumer.changelog_seeks == [1]
+    assert await offsets_read(consumer) == list(range(due, 4))
+    assert consumer.changelog_seeks == [due]
 
 
 async def test_a_recovery_that_stands_still_asks_again(consumer: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

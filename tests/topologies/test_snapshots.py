@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,16 +20,22 @@ from topologies.snapshots import SnapshotTable, key_of, pack, unpack
 
 
 @dataclass
-class Message:
+class Record:
+    key: bytes | None
     value: bytes | None
     partition: int = 0
 
 
-class Event:
-    """A changelog event as Faust's recovery applies it."""
+@dataclass
+class Message:
+    value: Sequence[Record]
 
-    def __init__(self, key: bytes, value: bytes | None) -> None:
-        self.key, self.value, self.message = key, value, Message(value)
+
+class Event:
+    """A changelog event as Faust's recovery applies it: the records of a fetch."""
+
+    def __init__(self, *records: Record) -> None:
+        self.message = Message(records)
 
 
 @pytest.fixture
@@ -48,15 +56,18 @@ def test_the_same_key_on_two_partitions_has_two_states() -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     writes=st.lists(st.tuples(st.sampled_from([b"0/a", b"0/b"]), st.integers(0, 50)), max_size=30),
-    cut=st.integers(0, 30),
+    cuts=st.lists(st.integers(0, 30), max_size=3),
+    batched=st.booleans(),
 )
 def test_recovery_keeps_the_greatest_in_any_order_and_batching(
-    recovered: SnapshotTable, writes: list[tuple[bytes, int]], cut: int
+    recovered: SnapshotTable, writes: list[tuple[bytes, int]], cuts: list[int], batched: bool
 ) -> None:
     recovered.data.clear()
-    events: list[Any] = [Event(key, pack(applied, b"%d" % applied)) for key, applied in writes]
-    recovered.apply_changelog_batch(events[:cut])
-    recovered.apply_changelog_batch(events[cut:])
+    records = [Record(key, pack(applied, b"%d" % applied)) for key, applied in writes]
+    ends = [0, *sorted(cuts), len(records)]
+    events: list[Any] = [Event(*records[begin:end]) for begin, end in pairwise(ends)]
+    for batch in [events] if batched else [[event] for event in events]:
+        recovered.apply_changelog_batch(batch)
     for key in (b"0/a", b"0/b"):
         offsets = [applied for written, applied in writes if written == key]
         held = recovered.data.get(key)
@@ -65,7 +76,7 @@ def test_recovery_keeps_the_greatest_in_any_order_and_batching(
         )
 
 
-@pytest.mark.parametrize("value", [None, b"short"])
-def test_what_is_no_snapshot_changes_nothing(recovered: SnapshotTable, value: bytes | None) -> None:
-    recovered.apply_changelog_batch(cast(Any, [Event(b"0/a", pack(1, b"x")), Event(b"0/a", value)]))
-    assert recovered.data[b"0/a"] == pack(1, b"x")
+@pytest.mark.parametrize("record", [Record(b"0/a", None), Record(b"0/a", b"short"), Record(None, pack(2, b"y"))])
+def test_what_is_no_snapshot_changes_nothing(recovered: SnapshotTable, record: Record) -> None:
+    recovered.apply_changelog_batch(cast(Any, [Event(Record(b"0/a", pack(1, b"x")), record)]))
+    assert dict(recovered.data.items()) == {b"0/a": pack(1, b"x")}
