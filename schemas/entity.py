@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
+
+import msgspec
 
 from schemas.event import Event
 
@@ -21,6 +23,12 @@ class Entity(Event):
     source_offset: int
     created_at: int
     updated_at: int
+
+    @classmethod
+    def of(cls, datum: dict[str, Any]) -> Self:
+        """With the records and enumerations that it holds. A server that starts makes every entity there is: msgspec
+        does so in a quarter of the time that a dataclass takes for itself."""
+        return msgspec.convert(datum, cls)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from heapq import nlargest
 
 import faust
 
+from pipeline import heap
 from pipeline.clock import Clock
 from pipeline.entities.decide import Deciders, Decision, command_of, decide
 from pipeline.entities.ledger import Ledger
@@ -71,20 +72,20 @@ class Decide:
 
     async def begin(self, number: int) -> Book:
         """Reads every entity there is, which takes a while: the rest of the process has its turns meanwhile."""
-        book = Book(Ledger(self._deciders))
-        changes = []
+        book, changes = Book(Ledger(self._deciders)), []
         breath = Breath(BREATH_SECONDS)
-        for name, value in self._engine.recovered_of(number):
-            if breath.due:
-                await breath.take()
-            kind, _, entity_id = name.partition("/")
-            applied, body = unpack(value)
-            book.ledger.applied = max(book.ledger.applied, applied)
-            if kind not in self._deciders:
-                continue  # of a kind that this worker's code knows no more
-            changes.append((applied, kind, entity_id))
-            if body:  # else it is deleted
-                book.ledger.put(kind, entity_id, self._codec.decode(body, self._deciders[kind].record))
+        with heap.filling():
+            for name, value in self._engine.recovered_of(number):
+                if breath.due:
+                    await breath.take()
+                kind, _, entity_id = name.partition("/")
+                applied, body = unpack(value)
+                book.ledger.applied = max(book.ledger.applied, applied)
+                if kind not in self._deciders:
+                    continue  # of a kind that this worker's code knows no more
+                changes.append((applied, kind, entity_id))
+                if body:  # else it is deleted
+                    book.ledger.put(kind, entity_id, self._codec.decode(body, self._deciders[kind].record))
         due = self._clock() + TOLD_AGAIN
         for applied, kind, entity_id in nlargest(RECENT, changes):
             book.owe(kind, entity_id, due, applied)

@@ -10,6 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from pipeline import heap
 from pipeline.kafka.record import Record
 from pipeline.kafka.tail import BEGINNING, Tail
 from pipeline.settings import KafkaSettings
@@ -140,8 +141,9 @@ class Shelves:
 
     async def start(self) -> None:
         """Returns when caught up. Raises LogUnavailable."""
-        await self._tail.start({(name, 0): BEGINNING for name in self._shelves})
-        await self._tail.caught_up.wait()
+        with heap.filling():
+            await self._tail.start({(name, 0): BEGINNING for name in self._shelves})
+            await self._tail.caught_up.wait()
 
     async def stop(self) -> None:
         await self._tail.stop()

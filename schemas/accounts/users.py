@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from schemas.entity import Entity
 from schemas.event import shallow
@@ -97,18 +97,6 @@ class User(Entity):
             "sessions": [shallow(session) for session in self.sessions],
             "tickets": [shallow(ticket) for ticket in self.tickets],
         }
-
-    @classmethod
-    def of(cls, datum: dict[str, Any]) -> Self:
-        # As few copies as can be: a server that starts reads every user there is.
-        datum["status"] = Status(datum["status"])
-        if datum["tokens"]:
-            datum["tokens"] = [OneTimeToken(**each | {"purpose": Purpose(each["purpose"])}) for each in datum["tokens"]]
-        if datum["sessions"]:
-            datum["sessions"] = [Session(**each) for each in datum["sessions"]]
-        if datum["tickets"]:
-            datum["tickets"] = [SpentTicket(**each) for each in datum["tickets"]]
-        return cls(**datum)
 
     def session(self, session_id: str) -> Session | None:
         return next((session for session in self.sessions if session.id == session_id), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SCRIPT = """
+SETTLED = """
 import gc, weakref
 from pipeline import heap
 made = [[] for _ in range(1000)]
@@ -23,6 +23,27 @@ print("collected")
 """
 
 
+FILLING = """
+import gc
+from pipeline import heap
+walks = sum(each["collections"] for each in gc.get_stats())
+with heap.filling():
+    made = [[] for _ in range(100_000)]
+    assert sum(each["collections"] for each in gc.get_stats()) == walks
+assert gc.isenabled()
+assert gc.get_freeze_count() > 100_000
+print("filled")
+"""
+
+
+def said_by(script: str) -> str:
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout.strip() or done.stderr
+
+
 def test_a_settled_process_still_collects_what_comes_after() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.strip() == "collected", done.stderr
+    assert said_by(SETTLED) == "collected"
+
+
+def test_nothing_is_walked_while_much_is_made() -> None:
+    assert said_by(FILLING) == "filled"
