@@ -114,13 +114,13 @@ def until_committed(kafka: KafkaSettings) -> float:
 async def viewed(kafka: KafkaSettings, count: int) -> list[Row]:
     bare = statistics.median([await asyncio.to_thread(read, kafka) for _ in range(REPEATS)])
     boots: list[float] = []
-    before = psutil.Process().memory_info().rss
+    before, grown = psutil.Process().memory_info().rss, 0
     for _ in range(REPEATS):
         views = following(kafka, 0, (USERS, KEYS, WEBHOOKS), (), Codec())
         begun = time.perf_counter()
         await views.start()
         boots.append(time.perf_counter() - begun)
-        grown = psutil.Process().memory_info().rss - before
+        grown = grown or psutil.Process().memory_info().rss - before
         await views.stop()
     boot = statistics.median(boots)
     held = len(views.of(User).entries)

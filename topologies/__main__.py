@@ -44,7 +44,10 @@ def main() -> None:
 
     app.task(tell)
 
-    faust.Worker(app, loglevel="INFO", override_logging=False).execute_from_commandline()
+    try:
+        faust.Worker(app, loglevel="INFO", override_logging=False).execute_from_commandline()
+    except SystemExit as end:
+        lifeline.leave(end.code if isinstance(end.code, int) else int(end.code is not None))
 
 
 def _prepare(ordinal: int | None) -> WorkerSettings:

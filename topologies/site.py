@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -12,6 +11,7 @@ from typing import NoReturn
 from pipeline.clock import Clock, now
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.registry import schemas
+from pipeline.lifeline import leave
 from schemas.codec import Codec
 from topologies.deliver import Deliver
 from topologies.intake import Placement
@@ -27,8 +27,7 @@ def die(reason: str) -> NoReturn:
     """Ends the process as kill -9 would: nothing more is sent, acknowledged or committed. The reason is the last line
     it leaves, where a supervisor looks for it."""
     log.critical("this worker ends, so that nothing is lost: %s", reason)
-    logging.shutdown()
-    os._exit(EXIT_BROKEN)
+    leave(EXIT_BROKEN)
 
 
 @dataclass

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from dataclasses import replace
 
 from pipeline import announce, heap, lifeline
@@ -95,7 +94,4 @@ def _seals(environ: Environment) -> Seals:
 
 
 if __name__ == "__main__":
-    status = main()
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(status)  # a resolver may still wait for an answer, and its thread would be waited for
+    lifeline.leave(main())  # a resolver may still wait for an answer, and its thread would be waited for
