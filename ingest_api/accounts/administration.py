@@ -107,8 +107,8 @@ async def make_user(request: Request, principal: Writer) -> Json:
     """A user who can log in at once: an administrator vouches for the address."""
     given = await read(request, forms.NewUser, BODY)
     door = door_of(request)
-    errors = [*check_username(given.username), *(check_email(given.email) if given.email else ())]
-    errors += [*_unknown(given.roles), *check_password(given.password, [given.username, given.email or ""])]
+    errors = _unfit(given.username, given.email, given.roles)
+    errors += check_password(given.password, [given.username, given.email or ""])
     if errors:
         raise Invalid(errors)
     _may_appoint(principal, given.roles)
@@ -221,11 +221,7 @@ async def _changed(request: Request, principal: Principal, user_id: str) -> User
     status = given.status
     if status is None and given.is_active is not None:
         status = Status.ACTIVE if given.is_active else Status.INACTIVE
-    errors = [
-        *(check_username(given.username) if given.username else ()),
-        *(check_email(given.email) if given.email else ()),
-    ]
-    errors += _unknown(roles or [])
+    errors = _unfit(given.username, given.email, roles or [])
     if given.password is not None:
         errors += check_password(given.password, [held.username, held.email or ""])
     if errors:
@@ -276,6 +272,10 @@ def _may_appoint(principal: Principal, roles: list[str]) -> None:
         raise Forbidden("admin")
 
 
-def _unknown(roles: list[str]) -> list[FieldError]:
+def _unfit(username: str | None, email: str | None, roles: list[str]) -> list[FieldError]:
+    """What is wrong with those that are given."""
+    errors = [*(() if username is None else check_username(username)), *(check_email(email) if email else ())]
     unknown = sorted(set(roles) - ROLES.keys())
-    return [FieldError("roles", f"There is no role {unknown[0]!r}; there are {', '.join(ROLES)}")] if unknown else []
+    if unknown:
+        errors.append(FieldError("roles", f"There is no role {unknown[0]!r}; there are {', '.join(ROLES)}"))
+    return errors
