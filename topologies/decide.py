@@ -148,7 +148,7 @@ class Decide:
         decision = decide(self._deciders, partition.memory.ledger, command)
         if isinstance(decision, Refuse):
             return decision
-        emissions = []
+        emissions = [*decision.emissions]
         if decision.changed:
             emissions.append(self._emission(event.entity, event.entity_id, decision.entity))
             self._note(partition, event.entity, event.entity_id, decision.entity, command.offset)

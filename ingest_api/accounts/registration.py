@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 
 from ingest_api.accounts.door import AccountsDoor
 from ingest_api.accounts.policy import check_email, check_password, check_username
 from ingest_api.entities.orders import Author, Rejection, new_id
 from ingest_api.problems import Conflict, FieldError, Invalid, Problem
 from pipeline.accounts.letters import password_changed, reset_password, verify_email
-from schemas.accounts.users import OneTimeToken, Purpose, User
-from schemas.event import shallow
+from schemas.accounts.users import Purpose, User
 
 VERIFY_SECONDS = 24 * 3600
 RESET_SECONDS = 3600
@@ -45,7 +45,6 @@ async def register(door: AccountsDoor, author: Author, newcomer: Newcomer) -> Us
     if errors:
         raise Invalid(errors)
     user_id = new_id()
-    token, offered = _token(door, user_id, Purpose.VERIFY_EMAIL, VERIFY_SECONDS)
     given = {
         "username": newcomer.username,
         "email": newcomer.email,
@@ -53,15 +52,13 @@ async def register(door: AccountsDoor, author: Author, newcomer: Newcomer) -> Us
         "company": newcomer.company,
         "roles": [newcomer.role],
         "password": await door.passwords.hash(newcomer.password),
-        "token": shallow(offered),
+        "offer": _offer(door, user_id, newcomer.email, newcomer.username, Purpose.VERIFY_EMAIL),
     }
     try:
         await door.orders.order(author, User, user_id, "register", given)
     except Rejection as rejection:
         raise taken(rejection) from None
-    user = seen(door, user_id)
-    await _post_verification(door, user, token, offered.expires_at)
-    return user
+    return seen(door, user_id)
 
 
 async def verify(door: AccountsDoor, author: Author, token: str) -> User:
@@ -74,22 +71,16 @@ async def forget(door: AccountsDoor, author: Author, address: str) -> None:
     user = door.directory.named(address) if door.mail.reaches else None
     if user is None or user.email is None:
         return
-    token, offered = _token(door, user.id, Purpose.RESET_PASSWORD, RESET_SECONDS)
-    await door.orders.order(author, User, user.id, "offer_token", shallow(offered))
-    now = door.clock()
-    link = door.mail.public_url
-    await door.post(
-        reset_password(door.seals, user.id, user.email, user.username, token, link, now, offered.expires_at)
-    )
+    offer = _offer(door, user.id, user.email, user.username, Purpose.RESET_PASSWORD)
+    await door.orders.order(author, User, user.id, "offer_token", offer)
 
 
 async def send_verification(door: AccountsDoor, author: Author, user: User) -> None:
     """Once more, with another token."""
     if user.email is None or user.email_verified or not door.mail.reaches:
         return
-    token, offered = _token(door, user.id, Purpose.VERIFY_EMAIL, VERIFY_SECONDS)
-    await door.orders.order(author, User, user.id, "offer_token", shallow(offered))
-    await _post_verification(door, user, token, offered.expires_at)
+    offer = _offer(door, user.id, user.email, user.username, Purpose.VERIFY_EMAIL)
+    await door.orders.order(author, User, user.id, "offer_token", offer)
 
 
 async def reset(door: AccountsDoor, author: Author, token: str, password: str) -> User:
@@ -134,12 +125,18 @@ async def _redeem(
     return seen(door, user_id)
 
 
-async def _post_verification(door: AccountsDoor, user: User, token: str, expires_at: int) -> None:
-    link, now = door.mail.public_url, door.clock()
-    await door.post(verify_email(door.seals, user.id, user.email or "", user.username, token, link, now, expires_at))
+def _offer(door: AccountsDoor, user_id: str, recipient: str, username: str, purpose: Purpose) -> dict[str, Any]:
+    """A new token and its letter, as a command takes them (`access.Offer`): the log gets the token's digest, and the
+    letter sealed."""
+    write, seconds = _LETTERS[purpose]
+    token, at = f"{user_id}.{secrets.token_urlsafe(32)}", door.clock()
+    expires_at = at + seconds * 1_000_000
+    mail = write(door.seals, user_id, recipient, username, token, door.mail.public_url, at, expires_at)
+    kept = {"purpose": purpose, "digest": door.seals.digest(purpose, token), "expires_at": expires_at}
+    return {"token": kept, "recipient": recipient, "letter": mail.sealed, "offered_at": at}
 
 
-def _token(door: AccountsDoor, user_id: str, purpose: Purpose, seconds: int) -> tuple[str, OneTimeToken]:
-    """What is mailed, and what is kept of it."""
-    token = f"{user_id}.{secrets.token_urlsafe(32)}"
-    return token, OneTimeToken(purpose, door.seals.digest(purpose, token), door.clock() + seconds * 1_000_000)
+_LETTERS = {
+    Purpose.VERIFY_EMAIL: (verify_email, VERIFY_SECONDS),
+    Purpose.RESET_PASSWORD: (reset_password, RESET_SECONDS),
+}

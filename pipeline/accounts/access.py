@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from pipeline.entities.decider import Command, Nothing, Others, Rejected, Rule, changing
+from pipeline.entities.decider import Command, Nothing, Others, Rejected, Rule, Telling, changing
+from pipeline.outcome import Emission
+from schemas.accounts.topics import MAIL
+from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import OneTimeToken, Purpose, Session, SpentTicket, Status, User
 
 A = TypeVar("A")
@@ -65,6 +68,22 @@ class CloseSession:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A one-time token, and the letter that takes it to the user: made by whoever writes the command, who alone knows
+    the token. The letter goes out where the token is kept, and only there."""
+
+    token: OneTimeToken
+    recipient: str
+    letter: str = field(repr=False)
+    offered_at: int
+
+    def mail(self, user_id: str) -> Sequence[Emission]:
+        token = self.token
+        mail = MailRequested(user_id, self.recipient, token.purpose, self.offered_at, token.expires_at, self.letter)
+        return [Emission(MAIL, mail, user_id.encode())]
+
+
+@dataclass(frozen=True, slots=True)
 class OfferFactor:
     sealed: str = field(repr=False)
     backup_codes: list[str] = field(repr=False)
@@ -91,8 +110,8 @@ def set_password(user: User, given: SetPassword, command: Command, others: Other
     return replace(user, password=given.password, password_changed_at=command.at, sessions=kept, tokens=tokens)
 
 
-def offer_token(user: User, given: OneTimeToken, command: Command, others: Others) -> User:
-    return replace(user, tokens=[*user.tokens, given][-MAX_TOKENS:])
+def offer_token(user: User, given: Offer, command: Command, others: Others) -> Telling[User]:
+    return Telling(replace(user, tokens=[*user.tokens, given.token][-MAX_TOKENS:]), given.mail(user.id))
 
 
 def verify_email(user: User, given: Redeem, command: Command, others: Others) -> User | Rejected:
@@ -195,10 +214,10 @@ def _holds(user: User, purpose: Purpose, digests: Sequence[str]) -> bool:
     return any(token.purpose is purpose and token.digest in digests for token in user.tokens)
 
 
-def _rule(takes: type[A], change: Callable[[User, A, Command, Others], User | Rejected]) -> Rule[User]:
+def _rule(takes: type[A], change: Callable[[User, A, Command, Others], User | Telling[User] | Rejected]) -> Rule[User]:
     """Whatever has expired is gone before the change is looked at, and with it."""
 
-    def upon(user: User, given: A, command: Command, others: Others) -> User | Rejected:
+    def upon(user: User, given: A, command: Command, others: Others) -> User | Telling[User] | Rejected:
         return change(_unexpired(user, command.at), given, command, others)
 
     return changing(takes, upon)
@@ -216,7 +235,7 @@ _SPENT = Rejected("token_invalid", "The token is not valid, or has expired, or h
 
 RULES: Mapping[str, Rule[User]] = {
     "set_password": _rule(SetPassword, set_password),
-    "offer_token": _rule(OneTimeToken, offer_token),
+    "offer_token": _rule(Offer, offer_token),
     "verify_email": _rule(Redeem, verify_email),
     "reset_password": _rule(Redeem, reset_password),
     "open_session": _rule(OpenSession, open_session),

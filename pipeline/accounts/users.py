@@ -9,10 +9,10 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from pipeline.accounts import access
-from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, changing, making
+from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, Telling, changing, making
 from schemas.accounts.permissions import ADMINISTRATORS, ROLES
 from schemas.accounts.topics import USERS as TOPIC
-from schemas.accounts.users import OneTimeToken, Status, User
+from schemas.accounts.users import Status, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Register:
     status: Status = Status.ACTIVE
     email_verified: bool = False
     local_only: bool = False
-    token: OneTimeToken | None = None
+    offer: access.Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class Adopt:
     password: str = field(repr=False)
 
 
-def register(given: Register, command: Command, others: Others) -> User | Rejected:
+def register(given: Register, command: Command, others: Others) -> Telling[User] | Rejected:
     unknown = _unknown(given.roles)
     if unknown:
         return unknown
-    return User(
+    user = User(
         **command.birth,
         number=command.offset,
         username=given.username,
@@ -75,8 +75,9 @@ def register(given: Register, command: Command, others: Others) -> User | Reject
         local_only=given.local_only,
         password=given.password,
         password_changed_at=None if given.password is None else command.at,
-        tokens=[] if given.token is None else [given.token],
+        tokens=[] if given.offer is None else [given.offer.token],
     )
+    return Telling(user, () if given.offer is None else given.offer.mail(user.id))
 
 
 def describe(user: User, given: Describe, command: Command, others: Others) -> User | Rejected:

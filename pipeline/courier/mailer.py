@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from time import monotonic
 from typing import TypeVar
 
@@ -148,7 +149,7 @@ class Mailer:
             bag.done(record.offset)
             return
         try:
-            await self._deliver(mail, record)
+            await self._deliver(mail)
         except Away as error:
             self._close(error)
             return
@@ -171,11 +172,11 @@ class Mailer:
         self._closed_until = monotonic() + pause
         log.warning("the mail server is away: %s; mails wait, next try in %.0f s", reason, pause)
 
-    async def _deliver(self, mail: MailRequested, record: Record) -> None:
+    async def _deliver(self, mail: MailRequested) -> None:
         """Raises Away, Deferred, Rejected, Unopenable, Unwritable."""
         letter = Letter.opened(self._seals, mail.sealed)
-        # The time besides the position: in a log that was made anew the positions begin again, the times do not.
-        message_id = f"{record.position}.{mail.requested_at}"
+        # No two letters are sealed to the same bytes; one that is asked for again after a crash is.
+        message_id = blake2b(mail.sealed.encode(), digest_size=16).hexdigest()
         ready = message(letter, self._settings.sender, mail.recipient, message_id, mail.requested_at)
         if self._server is not None:
             await self._server.take(ready, mail.recipient)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from pipeline.entities.decider import ArgumentsInvalid, Command, Decider, Rejected
+from pipeline.entities.decider import ArgumentsInvalid, Command, Decider, Rejected, Telling
 from pipeline.entities.ledger import Ledger
-from pipeline.outcome import Refuse
+from pipeline.outcome import Emission, Refuse
 from pipeline.received import Received
 from schemas.entity import Commanded, Decided, Entity
 
@@ -20,11 +20,12 @@ _STAMPS = frozenset({"version", "source_offset", "updated_at"})
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`entity` is what it is from now on, None where it is gone or never was; `changed` are the names of its fields
-    that are different, empty where the command left no trace."""
+    that are different, empty where the command left no trace; `emissions` are what else is told."""
 
     answer: Decided
     entity: Entity | None = None
     changed: tuple[str, ...] = ()
+    emissions: Sequence[Emission] = ()
     audited: bool = True
 
     @property
@@ -74,9 +75,13 @@ def decide(deciders: Deciders, ledger: Ledger, command: Command) -> Decision | R
         after = rule.decide(before, command, ledger)
     except ArgumentsInvalid as error:
         return Refuse("arguments_invalid", f"{command.entity}.{command.name}: {error}")
+    emissions: Sequence[Emission] = ()
+    if isinstance(after, Telling):
+        emissions, after = after.emissions, after.entity
     rejected = after if isinstance(after, Rejected) else None
     wanted = after if not isinstance(after, Rejected) else after.entity or before
-    return replace(_enter(ledger, command, before, wanted, rejected), audited=rule.audited)
+    decision = _enter(ledger, command, before, wanted, rejected)
+    return replace(decision, emissions=emissions if decision.changed else (), audited=rule.audited)
 
 
 def _enter(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from pipeline.outcome import Emission
 from schemas.entity import Entity
 from schemas.topic import Topic
 
@@ -54,6 +55,15 @@ class Rejected:
     entity: Entity | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Telling(Generic[E]):
+    """The entity as it is from now on, and what else is told because of it: not where the entity stays as it was, or
+    another holds what it claims. Told again, with the same source, where it is decided again after a crash."""
+
+    entity: E
+    emissions: Sequence[Emission]
+
+
 class Others(Protocol):
     """What a decider may know of the other entities of its street."""
 
@@ -76,9 +86,10 @@ class ArgumentsInvalid(ValueError):
 @dataclass(frozen=True)
 class Rule(Generic[E]):
     """One command: `decide(entity, command, others)` gives the entity as it is from now on (None: it is gone; the very
-    same: nothing changes), or a rejection. `audited` is false for what a machine says of itself again and again."""
+    same: nothing changes), alone or with what is told because of it, or a rejection. `audited` is false for what a
+    machine says of itself again and again."""
 
-    decide: Callable[[E | None, Command, Others], E | Rejected | None]
+    decide: Callable[[E | None, Command, Others], E | Telling[E] | Rejected | None]
     audited: bool = True
 
 
@@ -102,10 +113,12 @@ class Decider(Generic[E]):
         return self.record.KIND
 
 
-def making(takes: type[A], make: Callable[[A, Command, Others], E | Rejected], *, audited: bool = True) -> Rule[E]:
+def making(
+    takes: type[A], make: Callable[[A, Command, Others], E | Telling[E] | Rejected], *, audited: bool = True
+) -> Rule[E]:
     """A command that makes an entity; it must not exist yet."""
 
-    def decide(entity: E | None, command: Command, others: Others) -> E | Rejected | None:
+    def decide(entity: E | None, command: Command, others: Others) -> E | Telling[E] | Rejected | None:
         if entity is not None:
             return Rejected("exists", f"There is a {command.entity} of this id already")
         return make(read(takes, command.arguments), command, others)
@@ -114,11 +127,14 @@ def making(takes: type[A], make: Callable[[A, Command, Others], E | Rejected], *
 
 
 def changing(
-    takes: type[A], change: Callable[[E, A, Command, Others], E | Rejected | None], *, audited: bool = True
+    takes: type[A],
+    change: Callable[[E, A, Command, Others], E | Telling[E] | Rejected | None],
+    *,
+    audited: bool = True,
 ) -> Rule[E]:
     """A command to an entity that exists."""
 
-    def decide(entity: E | None, command: Command, others: Others) -> E | Rejected | None:
+    def decide(entity: E | None, command: Command, others: Others) -> E | Telling[E] | Rejected | None:
         if entity is None:
             return Rejected("not_found", f"There is no such {command.entity}")
         return change(entity, read(takes, command.arguments), command, others)

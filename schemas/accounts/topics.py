@@ -27,7 +27,7 @@ WEBHOOKS = entities("accounts.webhook.v1", Webhook)
 
 _SENDERS = Writer.DOOR | Writer.COURIER
 DELIVERIES = Topic("accounts.delivery.v1", Delivery, "id", _SENDERS, timedelta(hours=1), compacted=True, partitions=1)
-MAIL = Topic("mail.requested.v1", MailRequested, "user", _SENDERS, timedelta(days=7), partitions=1)
+MAIL = Topic("mail.requested.v1", MailRequested, "user", _SENDERS | Writer.WORKERS, timedelta(days=7), partitions=1)
 AUDITED = Topic(
     "actions.audited.v1", ActionAudited, "actor", Writer.WORKERS | Writer.DOOR, timedelta(days=30), archived=True
 )

@@ -47,6 +47,7 @@ class MemoryOrders:
 
     def __init__(self, views: EntityViews, clock: Clock) -> None:
         self.ledger, self._views, self._clock = Ledger(DECIDERS), views, clock
+        self.mails: list[MailRequested] = []
         self.outage: Exception | None = None
         self.ordered: list[str] = []
 
@@ -70,6 +71,7 @@ class MemoryOrders:
         assert not isinstance(asked, Refuse), asked
         decision = decide(DECIDERS, self.ledger, asked)
         assert not isinstance(decision, Refuse), decision
+        self.mails += [mail for told in decision.emissions if isinstance(mail := told.event, MailRequested)]
         if decision.changed:
             self._show(DECIDERS[kind.KIND].topic, entity_id, decision.entity, offset)
         if decision.answer.rejection is not None:
@@ -87,9 +89,8 @@ class MemoryOrders:
 class Outbox:
     """Mails and deliveries that would have gone to the log."""
 
-    def __init__(self, views: EntityViews) -> None:
-        self._deliveries = views.of(Delivery)
-        self.mails: list[MailRequested] = []
+    def __init__(self, views: EntityViews, mails: list[MailRequested]) -> None:
+        self._deliveries, self.mails = views.of(Delivery), mails
 
     async def post(self, mail: MailRequested) -> None:
         self.mails.append(mail)
@@ -111,7 +112,8 @@ class Desk:
     ) -> None:
         shelves = [shelf_of(topic, CODEC) for topic in (USERS, KEYS, WEBHOOKS)]
         views = EntityViews(shelves, [Shelf(DELIVERIES, Delivery, CODEC)])
-        self.orders, self.outbox = MemoryOrders(views, clock), Outbox(views)
+        self.orders = MemoryOrders(views, clock)
+        self.outbox = Outbox(views, self.orders.mails)
         own = AccountsSettings(SEALS, mail or MailSettings(), allowed or Allowed())
         self.door: AccountsDoor = assemble_accounts(
             settings, own, views, self.orders, self.outbox.post, self.outbox.deliver, clock

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.accounts.deciders import DECIDERS
-from schemas.accounts.topics import AUDITED, COMMANDED, KEYS, USERS, WEBHOOKS
-from schemas.accounts.traces import ActionAudited, Verdict
+from schemas.accounts.topics import AUDITED, COMMANDED, KEYS, MAIL, USERS, WEBHOOKS
+from schemas.accounts.traces import ActionAudited, MailRequested, Verdict
 from schemas.accounts.users import User
 from schemas.entity import Commanded, Decided
 from schemas.exchange import REPLIES, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER, SOURCE_HEADER, Refused, Replied
@@ -70,6 +70,17 @@ async def test_an_accepted_command_tells_the_entity_the_audit_and_whoever_asked(
     assert all(b"argon2id" not in (each.value or b"") for each in log.of(AUDITED.name))
     [reply] = [CODEC.decode(each.value or b"", Replied) for each in log.of(REPLIES.name)]
     assert CODEC.decode(reply.answer or b"", Decided) == Decided("user", "u1", 1, None, None)
+
+
+async def test_a_letter_is_asked_for_again_to_the_byte_by_a_worker_that_decides_again(log: MemoryLog) -> None:
+    """By which whoever sends it knows the second from another."""
+    token = {"purpose": "verify_email", "digest": "t1", "expires_at": START * 2000}
+    offer = {"token": token, "recipient": "ada@example.org", "letter": "sealed", "offered_at": 5}
+    for _ in range(2):
+        await Desk(Recovered(log), log).take(ordered(0, "register", username="ada", offer=offer))
+    first, second = log.of(MAIL.name)
+    assert CODEC.decode(first.value or b"", MailRequested).recipient == "ada@example.org"
+    assert (first.key, first.value) == (second.key, second.value) == (b"u1", first.value)
 
 
 async def test_a_rejected_command_is_answered_and_audited_and_changes_nothing(log: MemoryLog) -> None:

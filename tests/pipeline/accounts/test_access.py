@@ -12,6 +12,8 @@ from pipeline.entities.decide import Decision, decide
 from pipeline.entities.decider import Command
 from pipeline.entities.ledger import Ledger
 from pipeline.outcome import Refuse
+from schemas.accounts.topics import MAIL
+from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import Status, User
 
 
@@ -49,6 +51,10 @@ class Desk:
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
+
+
+def offer(token: dict[str, Any]) -> dict[str, Any]:
+    return {"token": token, "recipient": "ada@x.io", "letter": "sealed", "offered_at": 5}
 
 
 def test_a_refresh_token_is_good_once_and_its_second_use_ends_the_session_for_both(desk: Desk) -> None:
@@ -122,15 +128,34 @@ def test_a_second_factor_is_confirmed_with_the_secret_that_was_offered_last(desk
 
 def test_a_mailed_token_is_good_once_and_for_its_hour(desk: Desk) -> None:
     token = {"purpose": "reset_password", "digest": "t1", "expires_at": desk.now + 10}
-    assert desk("offer_token", **token) is None
+    assert desk("offer_token", **offer(token)) is None
     assert desk("verify_email", digests=["t1"]) == "token_invalid", "it is for another purpose"
     assert desk("reset_password", digests=["old", "t1"], password="h1") is None
     assert desk.user.password == "h1"
     assert desk.user.email_verified
     assert desk("reset_password", digests=["t1"], password="h2") == "token_invalid"
-    assert desk("offer_token", **token | {"digest": "t2"}) is None
+    assert desk("offer_token", **offer(token | {"digest": "t2"})) is None
     desk.now += 20
     assert desk("reset_password", digests=["t2"], password="h2") == "token_invalid"
+
+
+def test_a_letter_goes_out_where_its_token_is_kept_and_only_there(desk: Desk) -> None:
+    token = {"purpose": "verify_email", "digest": "t1", "expires_at": 99}
+    [told] = desk.order("offer_token", **offer(token)).emissions
+    assert (told.topic, told.key) == (MAIL, b"u1")
+    assert told.event == MailRequested("u1", "ada@x.io", "verify_email", 5, 99, "sealed")
+
+    def register(user_id: str, username: str) -> Decision:
+        given = {"username": username, "offer": offer(token)}
+        decision = decide(DECIDERS, desk.ledger, Command("user", user_id, "register", given, None, "t", 7, 7))
+        assert not isinstance(decision, Refuse), decision
+        return decision
+
+    assert [told.event for told in register("u2", "bob").emissions] == [
+        MailRequested("u2", "ada@x.io", "verify_email", 5, 99, "sealed")
+    ]
+    assert register("u3", "Bob").emissions == (), "the name is taken"
+    assert register("u2", "eve").emissions == (), "the user exists"
 
 
 def test_who_is_banned_has_no_sessions_and_opens_none(desk: Desk) -> None:
@@ -144,7 +169,7 @@ def test_who_is_banned_has_no_sessions_and_opens_none(desk: Desk) -> None:
 
 
 def test_a_new_address_is_not_verified(desk: Desk) -> None:
-    assert desk("offer_token", purpose="verify_email", digest="t1", expires_at=99) is None
+    assert desk("offer_token", **offer({"purpose": "verify_email", "digest": "t1", "expires_at": 99})) is None
     assert desk("verify_email", digests=["t1"]) is None
     assert desk("administer", full_name="Ada") is None
     assert desk.user.email_verified
