@@ -23,6 +23,9 @@ Starts = Mapping[tuple[str, int], int]
 """(topic, partition) -> the offset to begin with, or BEGINNING, or END."""
 PATIENCE_S = 10.0
 """How long a broker may take that is asked for offsets."""
+OUTDATED = KafkaError._UNKNOWN_PARTITION  # noqa: SLF001  (public, for all its underscore)
+"""What a client says of a partition that had no leader when it last asked, as after a broker stood still. It says so
+from memory, for up to a quarter of an hour."""
 NOT_LED = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
@@ -182,14 +185,26 @@ def _end(message: Message) -> dict[tuple[str, int], int]:
 def watermarks(consumer: Consumer, topic: str, partition: int) -> Watermarks:
     """Asked of the broker, which lists a topic just made before it leads all its partitions: then asked again. Raises
     LogUnavailable."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline, refreshed = time.monotonic() + PATIENCE_S, False
     while True:
         left = max(0.1, deadline - time.monotonic())
         try:
             low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=left)
             return Watermarks(low, high)
         except (KafkaException, TypeError) as error:
-            passes = isinstance(error, KafkaException) and error.args[0].code() in NOT_LED
-            if not passes or time.monotonic() > deadline:
+            code = error.args[0].code() if isinstance(error, KafkaException) else None
+            outdated = code == OUTDATED and not refreshed
+            if not (outdated or code in NOT_LED) or time.monotonic() > deadline:
                 raise LogUnavailable(f"the offsets of {topic}-{partition} are not to be had: {error}") from error
+            if outdated:
+                _refresh(consumer, topic)
+                refreshed = True
         time.sleep(0.05)
+
+
+def _refresh(consumer: Consumer, topic: str) -> None:
+    """Lets the client learn anew who leads what. What comes of it is seen by whoever asks next."""
+    try:
+        consumer.list_topics(topic, timeout=PATIENCE_S)
+    except KafkaException as error:
+        log.info("who leads %s is not to be had: %s", topic, error.args[0].str())

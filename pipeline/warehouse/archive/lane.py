@@ -23,6 +23,10 @@ from schemas.codec import Codec
 log = logging.getLogger(__name__)
 
 
+AGAIN_S = 0.25
+"""After which a partition that could not begin is begun again."""
+
+
 class Stage(Enum):
     CLOSED = auto()  # it is not known what the table holds
     OPENED = auto()  # known, but the client has not yet been told where to begin
@@ -75,6 +79,7 @@ class Lane:
         self._storing: Future[Head] | None = None
         self._next = 0
         self._told = 0
+        self._begin_at = 0.0
 
     @property
     def name(self) -> str:
@@ -130,8 +135,8 @@ class Lane:
     def _start(self, executor: Executor, now: float, hurry: bool) -> None:
         if self._stage is Stage.CLOSED and not hurry:
             self._opening = executor.submit(self._open)
-        elif self._stage is Stage.OPENED and self._tap.begin(self._next):
-            self._stage = Stage.RUNNING
+        elif self._stage is Stage.OPENED:
+            self._begin(now)
         elif self._block is not None:
             self._storing = executor.submit(self._ledger.store, self._block, certain=False)
         elif self._intake is not None and self._due(self._intake, now, hurry):
@@ -139,6 +144,14 @@ class Lane:
             self._storing = executor.submit(self._ledger.store, self._block, certain=True)
         elif self._intake is not None and self._intake.empty:
             self._settle(self._intake.through)
+
+    def _begin(self, now: float) -> None:
+        if now < self._begin_at:
+            return
+        if self._tap.begin(self._next):
+            self._stage = Stage.RUNNING
+        else:
+            self._begin_at = now + AGAIN_S
 
     def _due(self, intake: Intake, now: float, hurry: bool) -> bool:
         if intake.empty:
