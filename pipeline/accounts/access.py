@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from pipeline.entities.decider import Command, Nothing, Others, Rejected, Rule, Telling, changing
+from pipeline.entities.decider import After, Command, Nothing, Others, Rejected, Rule, Telling, changing
 from pipeline.outcome import Emission
 from schemas.accounts.topics import MAIL
 from schemas.accounts.traces import MailRequested
@@ -214,10 +214,10 @@ def _holds(user: User, purpose: Purpose, digests: Sequence[str]) -> bool:
     return any(token.purpose is purpose and token.digest in digests for token in user.tokens)
 
 
-def _rule(takes: type[A], change: Callable[[User, A, Command, Others], User | Telling[User] | Rejected]) -> Rule[User]:
+def _rule(takes: type[A], change: Callable[[User, A, Command, Others], After[User]]) -> Rule[User]:
     """Whatever has expired is gone before the change is looked at, and with it."""
 
-    def upon(user: User, given: A, command: Command, others: Others) -> User | Telling[User] | Rejected:
+    def upon(user: User, given: A, command: Command, others: Others) -> After[User]:
         return change(_unexpired(user, command.at), given, command, others)
 
     return changing(takes, upon)

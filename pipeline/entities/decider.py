@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -58,10 +58,14 @@ class Rejected:
 @dataclass(frozen=True, slots=True)
 class Telling(Generic[E]):
     """The entity as it is from now on, and what else is told because of it: not where the entity stays as it was, or
-    another holds what it claims. Told again, with the same source, where it is decided again after a crash."""
+    another holds what it claims. Told again, to the byte, where it is decided again after a crash."""
 
     entity: E
     emissions: Sequence[Emission]
+
+
+After: TypeAlias = E | Telling[E] | Rejected
+"""What a command makes of an entity."""
 
 
 class Others(Protocol):
@@ -89,7 +93,7 @@ class Rule(Generic[E]):
     same: nothing changes), alone or with what is told because of it, or a rejection. `audited` is false for what a
     machine says of itself again and again."""
 
-    decide: Callable[[E | None, Command, Others], E | Telling[E] | Rejected | None]
+    decide: Callable[[E | None, Command, Others], After[E] | None]
     audited: bool = True
 
 
@@ -113,12 +117,10 @@ class Decider(Generic[E]):
         return self.record.KIND
 
 
-def making(
-    takes: type[A], make: Callable[[A, Command, Others], E | Telling[E] | Rejected], *, audited: bool = True
-) -> Rule[E]:
+def making(takes: type[A], make: Callable[[A, Command, Others], After[E]], *, audited: bool = True) -> Rule[E]:
     """A command that makes an entity; it must not exist yet."""
 
-    def decide(entity: E | None, command: Command, others: Others) -> E | Telling[E] | Rejected | None:
+    def decide(entity: E | None, command: Command, others: Others) -> After[E] | None:
         if entity is not None:
             return Rejected("exists", f"There is a {command.entity} of this id already")
         return make(read(takes, command.arguments), command, others)
@@ -128,13 +130,13 @@ def making(
 
 def changing(
     takes: type[A],
-    change: Callable[[E, A, Command, Others], E | Telling[E] | Rejected | None],
+    change: Callable[[E, A, Command, Others], After[E] | None],
     *,
     audited: bool = True,
 ) -> Rule[E]:
     """A command to an entity that exists."""
 
-    def decide(entity: E | None, command: Command, others: Others) -> E | Telling[E] | Rejected | None:
+    def decide(entity: E | None, command: Command, others: Others) -> After[E] | None:
         if entity is None:
             return Rejected("not_found", f"There is no such {command.entity}")
         return change(entity, read(takes, command.arguments), command, others)
