@@ -44,8 +44,10 @@ def main() -> None:
 
     app.task(tell)
 
+    worker = faust.Worker(app, loglevel="INFO", override_logging=False, quiet=True)
+    worker.spinner = None  # it draws on a terminal; a supervisor would take its strokes for the worker's last words
     try:
-        faust.Worker(app, loglevel="INFO", override_logging=False).execute_from_commandline()
+        worker.execute_from_commandline()
     except SystemExit as end:
         lifeline.leave(end.code if isinstance(end.code, int) else int(end.code is not None))
 
