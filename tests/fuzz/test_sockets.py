@@ -179,9 +179,33 @@ async def greeted(stack: Stack, pair: Pair, path: str) -> None:
 
 
 def closed_with(answer: bytes) -> int | None:
-    """The status of the last close frame, where there is one."""
-    codes = [int.from_bytes(found[2:4], "big") for found in re.findall(rb"(?s)\x88[\x02-\x7d]..", answer)]
-    return codes[-1] if codes else None
+    """The status of the close frame, where there is one: frame by frame (RFC 6455, 5.2), for a length or a text may
+    hold the bytes of one. The server masks nothing."""
+    place = 0
+    while place + 2 <= len(answer):
+        kind, size, place = answer[place] & 0x0F, answer[place + 1] & 0x7F, place + 2
+        wide = {126: 2, 127: 8}.get(size, 0)
+        if wide:
+            size, place = int.from_bytes(answer[place : place + wide], "big"), place + wide
+        if kind == 8:
+            return int.from_bytes(answer[place : place + 2], "big") if size >= 2 else None
+        place += size
+    return None
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b"", None),
+        (b"\x88\x02\x03\xe8", 1000),
+        (b"\x88\x00", None),
+        (b"\x81~\x01\x88" + b'{"a":' + b"x" * 387 + b"\x88\x02\x03\xea", 1002),
+        (b"\x81~\x01\x88" + b'{"a":' + b"x" * 100, None),
+        (b"\x81\x04\x88\x02\x03\xe8\x89\x01x\x88\x05\x03\xf1no!", 1009),
+    ],
+)
+def test_a_close_frame_is_told_from_what_looks_like_one(answer: bytes, code: int | None) -> None:
+    assert closed_with(answer) == code
 
 
 @QUIET
