@@ -35,9 +35,12 @@ class Bootstrap:
         self._task = asyncio.create_task(self._until_led())
 
     def _lets_anyone_in(self) -> bool:
+        if not self._settings.dev_admin:
+            return False
         admin = self._directory.user(ADMIN)
-        made = self._settings.admin_password is None and not self._is_led()
-        return self._settings.dev_admin and (made if admin is None else admin.local_only)
+        if admin is not None:
+            return admin.local_only
+        return self._settings.admin_password is None and not self._is_led()
 
     def _is_led(self) -> bool:
         return any(ADMINISTRATORS & set(user.roles) for user in self._directory.users.entries.values())

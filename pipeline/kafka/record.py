@@ -39,7 +39,7 @@ class Record:
 
     @property
     def source(self) -> Position | None:
-        """The position of the record that caused it; None where its writer did not say."""
+        """Of a tombstone, the position of the record that caused it; None where its writer did not say."""
         try:
             return Position.parse(self.headers.get(SOURCE_HEADER, b"").decode("ascii", "replace"))
         except ValueError:
