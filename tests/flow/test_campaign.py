@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -71,33 +72,20 @@ def _changed(written: Mapping[K, Any], **fields: Any) -> dict[K, Any]:
     return dict([(key, [(record, replace(event, **fields)), *more]), *rest])
 
 
-def _evidence(**fields: Callable[[Any], Any]) -> Tamper:
+def _in(part: str, **fields: Callable[[Any], Any]) -> Tamper:
+    """Changes fields of one part of the findings."""
+
     def tamper(found: Findings) -> Findings:
-        evidence = found.evidence
-        return replace(
-            found, evidence=replace(evidence, **{name: of(getattr(evidence, name)) for name, of in fields.items()})
-        )
+        held = getattr(found, part)
+        changed: dict[str, Any] = {
+            part: replace(held, **{name: of(getattr(held, name)) for name, of in fields.items()})
+        }
+        return replace(found, **changed)
 
     return tamper
 
 
-def _rows(**fields: Callable[[Any], Any]) -> Tamper:
-    def tamper(found: Findings) -> Findings:
-        return replace(
-            found, rows=replace(found.rows, **{name: of(getattr(found.rows, name)) for name, of in fields.items()})
-        )
-
-    return tamper
-
-
-def _estate(**fields: Callable[[Any], Any]) -> Tamper:
-    def tamper(found: Findings) -> Findings:
-        estate = found.estate
-        return replace(
-            found, estate=replace(estate, **{name: of(getattr(estate, name)) for name, of in fields.items()})
-        )
-
-    return tamper
+_evidence, _rows, _estate = (partial(_in, part) for part in ("evidence", "rows", "estate"))
 
 
 def _without_entity(written: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
