@@ -154,7 +154,7 @@ def test_a_second_member_takes_some_partitions_and_only_those_are_revoked(
         one.until(lambda: len(one.held) == 3)
         two = Owner(kafka, group, topic)
         with owning(two):
-            one.until(lambda: len(two.held) + len(one.held) == 3 and two.held, two)
+            one.until(lambda: one.held and two.held and len(one.held | two.held) == 3, two)
             assert not one.held & two.held
             [*taken] = two.held
             for place in taken:
@@ -176,7 +176,7 @@ def test_a_static_member_that_comes_back_is_not_missed(
     stays, leaves = Owner(kafka, group, topic, "one", LONG_MS), Owner(kafka, group, topic, "two", LONG_MS)
     with owning(stays):
         with owning(leaves):
-            stays.until(lambda: len(stays.held) + len(leaves.held) == 3 and leaves.held, leaves)
+            stays.until(lambda: stays.held and leaves.held and len(stays.held | leaves.held) == 3, leaves)
             had, kept, before = set(leaves.held), set(stays.held), stays.revocations
         back = Owner(kafka, group, topic, "two", LONG_MS)
         with owning(back):
