@@ -1,7 +1,7 @@
 """Sends the mails that are asked for: one at a time, and again for as long as the server is away.
 
-A mail is sent once, unless the process ends between the server's word and the commit, or while an earlier mail still
-waits for its next try: then it is sent again under the same Message-ID.
+A mail is sent once, unless the process is killed between the server's word and the commit, or ends while an earlier
+mail still waits for its next try: then it is sent again under the same Message-ID.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pipeline.accounts.envelope import Letter, Unwritable, message
 from pipeline.accounts.mail import MailSettings
 from pipeline.accounts.sealing import Seals, Unopenable
 from pipeline.clock import Clock
+from pipeline.courier.farewell import farewell
 from pipeline.courier.postbag import Postbag, Waiting
 from pipeline.courier.smtp import PATIENCE_S, Away, Deferred, MailServer, Rejected
 from pipeline.errors import LogUnavailable
@@ -77,19 +78,16 @@ class Mailer:
         self._closed_until = 0.0
 
     async def run(self) -> None:
-        """Until it is cancelled. Raises Broken, and LogUnavailable where Kafka does not let this process read."""
+        """Until it is cancelled; then the mail under way may end, for a moment. Raises Broken, and LogUnavailable where
+        Kafka does not let this process read."""
         member = Member(
             self._kafka, self._group, [self._topic], assigned=self._assigned, revoked=self._revoked, session_ms=10_000
         )
         with ThreadPoolExecutor(1, "mail") as thread:
             call = partial(asyncio.get_running_loop().run_in_executor, thread)
-            me = asyncio.current_task()
             try:
-                # Asked for, not only awaited: before Python 3.12 asyncio.wait_for, on which aiosmtplib stands, may pass
-                # over a cancellation that comes together with a server's answer.
-                while me is None or not me.cancelling():
+                while True:
                     await self._turn(member, call)
-                raise asyncio.CancelledError
             finally:
                 await call(member.close)
 
@@ -103,10 +101,14 @@ class Mailer:
         following = self._next()
         if following is not None:
             place, waiting = following
-            await self._attempt(waiting, self._bags[place])
-            settled = self._bags[place].settled
-            if settled is not None:
-                member.settled(place, settled)
+            bag = self._bags[place]
+            attempt = asyncio.create_task(self._attempt(waiting, bag))
+            try:
+                await asyncio.shield(attempt)
+            finally:
+                await farewell({attempt})
+                if bag.settled is not None:
+                    member.settled(place, bag.settled)
 
     def _regulate(self, member: Member, place: Place, bag: Postbag) -> None:
         """Opens or closes the tap of a partition; at first from where the group has come to."""

@@ -12,6 +12,7 @@ from pipeline.clock import Clock
 from pipeline.courier.agenda import Agenda
 from pipeline.courier.books import Books, Topics
 from pipeline.courier.enrolment import Enrolment
+from pipeline.courier.farewell import farewell
 from pipeline.courier.post import Answer, Post
 from pipeline.courier.retention import forgettable
 from pipeline.courier.schedule import GONE, SECOND, Standing, Verdict, due_at, ended, judged, retry_after_of
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 """Clocks are set; so nobody sleeps until a time that is further away than this."""
-FAREWELL_S = 1.5
-"""With all that is closed then it stays below what a supervisor gives us to end."""
 AGENT = {"user-agent": "Thalweg (Standard Webhooks)", "content-type": "application/json"}
 _WHY_ENDED = {Standing.HELD: "the webhook was turned off", Standing.UNKNOWN: "the webhook was deleted"}
 
@@ -61,7 +60,7 @@ class Term:
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Until it is cancelled; then what is under way may end within FAREWELL_S. Raises Failure."""
+        """Until it is cancelled; then what is under way may end, for a moment. Raises Failure."""
         try:
             await self._books.open()
             await self._enrolment.start()
@@ -75,11 +74,7 @@ class Term:
             await self._close()
 
     async def _close(self) -> None:
-        if self._attempts:
-            await asyncio.wait(self._attempts, timeout=FAREWELL_S)
-        for attempt in self._attempts:
-            attempt.cancel()
-        await asyncio.gather(*self._attempts, return_exceptions=True)
+        await farewell(self._attempts)
         await self._enrolment.stop()
         await self._books.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,7 +25,8 @@ Answers = dict[str, list[str]]
 
 @dataclass
 class Mailbox:
-    """`asked` counts the tries by recipient, `secure` says of each mail whether it came through TLS."""
+    """`asked` counts the tries by recipient, `secure` says of each mail whether it came through TLS; `pause` is in
+    seconds, from when a mail is taken until that is said."""
 
     to_sender: Answers = field(default_factory=lambda: defaultdict(list))
     to_recipient: Answers = field(default_factory=lambda: defaultdict(list))
@@ -33,6 +35,7 @@ class Mailbox:
     taken: list[EmailMessage] = field(default_factory=list)
     secure: list[bool] = field(default_factory=list)
     logged_in: list[bool] = field(default_factory=list)
+    pause: float = 0.0
     port: int = field(default_factory=lambda: free_ports(1)[0])
 
     def subjects(self) -> list[str]:
@@ -76,6 +79,7 @@ class Mailbox:
         self.taken.append(made)
         self.secure.append(session.ssl is not None)
         self.logged_in.append(bool(session.authenticated))
+        await asyncio.sleep(self.pause)
         return "250 OK"
 
 

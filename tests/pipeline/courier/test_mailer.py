@@ -189,12 +189,29 @@ async def test_without_a_server_and_in_reach_of_others_the_log_says_no_more_than
     assert "ada@example.org" not in caplog.text
 
 
-async def test_a_mailer_that_is_cancelled_leaves_its_group_at_once(post: Postmaster) -> None:
+async def test_a_mailer_that_is_cancelled_hears_the_server_out_and_leaves_its_group_at_once(post: Postmaster) -> None:
+    post.mailbox.pause = 0.5
     with post.mailbox.open():
         post.ask("first")
         async with post.mailer():
             await until(lambda: post.mailbox.taken)
+        assert post.offset() == 1
         post.ask("second")
         async with post.mailer():
             await until(lambda: len(post.mailbox.taken) == 2, 9)  # less than the session, by which a dead one goes
     assert post.mailbox.subjects() == ["first", "second"]
+
+
+async def test_a_server_that_does_not_come_to_an_end_is_not_waited_for_when_the_mailer_is_cancelled(
+    post: Postmaster,
+) -> None:
+    post.mailbox.pause = 8.0  # less than the mailer's patience
+    with post.mailbox.open():
+        post.ask("first")
+        async with post.mailer():
+            await until(lambda: post.mailbox.taken)
+        assert not post.offset()
+        post.mailbox.pause = 0.0
+        async with post.mailer():
+            await until(lambda: post.offset() == 1)
+    assert post.mailbox.subjects() == ["first", "first"]
