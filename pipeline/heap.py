@@ -10,9 +10,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 YOUNG = 10_000
 """Objects made, less those gone, before the young are looked through; Python's own is 700 (or 2,000)."""
+_counted = Lock()
+_filling = 0
 
 
 def settle() -> None:
@@ -25,10 +28,16 @@ def settle() -> None:
 @contextmanager
 def filling() -> Iterator[None]:
     """While much is made that will stay: the collector would walk all of it again and again as it grows. It stands
-    still meanwhile, and does not see it afterwards."""
-    gc.disable()
+    still until the last of those who fill at once, in whatever thread, is done, and does not see it afterwards."""
+    global _filling
+    with _counted:
+        _filling += 1
+        gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        gc.enable()
+        with _counted:
+            _filling -= 1
+            gc.freeze()
+            if not _filling:
+                gc.enable()

@@ -36,6 +36,20 @@ print("filled")
 """
 
 
+TOGETHER = """
+import gc
+from pipeline import heap
+one, two = heap.filling(), heap.filling()
+one.__enter__()
+two.__enter__()
+one.__exit__(None, None, None)
+assert not gc.isenabled()
+two.__exit__(None, None, None)
+assert gc.isenabled()
+print("both filled")
+"""
+
+
 def said_by(script: str) -> str:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     return done.stdout.strip() or done.stderr
@@ -47,3 +61,7 @@ def test_a_settled_process_still_collects_what_comes_after() -> None:
 
 def test_nothing_is_walked_while_much_is_made() -> None:
     assert said_by(FILLING) == "filled"
+
+
+def test_what_is_filled_together_ends_with_the_last() -> None:
+    assert said_by(TOGETHER) == "both filled"
