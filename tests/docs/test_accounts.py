@@ -123,3 +123,7 @@ def test_the_bounds_are_those_that_hold() -> None:
     assert f"one of {factor.BACKUP_CODES} backup codes" in TEXT
     assert f"{factor.STEP_SECONDS} s)" in TEXT
     assert (1, len("ncs_") + 8) == (factor.WINDOW, api_keys.VISIBLE)
+
+
+def test_the_words_that_are_guessed_early_are_those_that_are_told() -> None:
+    assert ", ".join(policy.CONTEXT) in " ".join(TEXT.split())

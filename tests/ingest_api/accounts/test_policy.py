@@ -7,7 +7,7 @@ import pytest
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from ingest_api.accounts.passwords import Passwords
-from ingest_api.accounts.policy import MAX_PASSWORD, MIN_PASSWORD, check_password
+from ingest_api.accounts.policy import CONTEXT, MAX_PASSWORD, MIN_PASSWORD, check_password
 from tests.ingest_api.accounts.house import House, house
 
 COMMON = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= MIN_PASSWORD][:3000]
@@ -28,6 +28,11 @@ def test_a_password_may_be_of_any_letters_if_it_is_hard_to_guess(password: str) 
 
 def test_the_users_own_name_is_no_password() -> None:
     assert check_password("ada.lovelace", ["ada.lovelace", "ada@example.com"])
+
+
+@pytest.mark.parametrize("password", ["Thalweg2026!", "thalwegadmin1", "ClickHouseKafka", "pynomaly!2026", *CONTEXT])
+def test_words_of_the_context_with_little_added_are_no_password(password: str) -> None:
+    assert check_password(password, [])
 
 
 @pytest.mark.parametrize(("length", "taken"), [(7, False), (64, True), (MAX_PASSWORD, True), (MAX_PASSWORD + 1, False)])
