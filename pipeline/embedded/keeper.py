@@ -66,6 +66,7 @@ class Keeper:
         self._changed = changed
         self._back_off = back_off
         self._stop = asyncio.Event()
+        self._killed = False
         self._process: Process | None = None
         self._spawned = 0.0
         self._ready_since: float | None = None
@@ -98,18 +99,17 @@ class Keeper:
         self._tell(Stopping(self.part.name))
         self._enter("stopping")
         self._signal(signal.SIGTERM)
-        killed = False
         try:
             await asyncio.wait_for(process.wait(), self.part.grace_s)
         except TimeoutError:
-            killed = True
             self.kill()
             await process.wait()
-        self._tell(Stopped(self.part.name, killed))
+        self._tell(Stopped(self.part.name, self._killed))
 
     def kill(self) -> None:
         """Ends the part and whatever it has started, at once."""
         self._stop.set()
+        self._killed = True
         self._signal(signal.SIGKILL)
 
     async def _spawn(self) -> Process:

@@ -159,7 +159,9 @@ async def test_a_second_stop_does_not_wait_for_anything(tmp_path: Path) -> None:
     watched.when(all_ready, watched.supervisor.stop)
     watched.when(lambda event: event == Stopping("deaf"), again)
     await watched.run()
-    assert watched.of(Stopped) == ["deaf"]
+    # Whether the other one is still seen to end depends on which of the two the kernel reports first.
+    assert watched.of(Stopped)[0] == "deaf"
+    assert all(event.killed for event in watched.events if isinstance(event, Stopped))
     assert not any(process.is_running() for process in started)
 
 
