@@ -29,7 +29,7 @@ from pipeline.kafka.registry import schemas
 from pipeline.kafka.view import Shelf
 from pipeline.settings import Environment, KafkaSettings, WarehouseSettings
 from pipeline.warehouse.reader import Reader
-from schemas.accounts.topics import COMMANDED, DELIVERIES, KEYS, MAIL, USERS, WEBHOOKS
+from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, MAIL, USERS, WEBHOOKS
 from schemas.accounts.webhooks import Delivery
 from schemas.catalogue import TOPICS
 from schemas.clustering.topics import OBSERVED
@@ -113,7 +113,7 @@ def assemble(settings: DoorSettings) -> Assembled:
     replies = Replies(settings.kafka, ordinal, codec, clock)
     gate = Gate(settings.kafka, ordinal, codec, clock, replies)
     deliveries = Shelf(DELIVERIES, Delivery, codec, order=attrgetter("advance"))
-    views = following(settings.kafka, ordinal, (USERS, KEYS, WEBHOOKS), [deliveries], codec)
+    views = following(settings.kafka, ordinal, (USERS, KEYS, WEBHOOKS, INVITATIONS), [deliveries], codec)
     accounts = assemble_accounts(
         settings.api,
         settings.accounts,

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeVar
 
 from ingest_api.accounts.keys import ApiKey
@@ -16,6 +17,14 @@ T = TypeVar("T")
 DEVELOPMENT_PASSWORD = "admin123"
 _ALGORITHMS = ("HS256", "HS384", "HS512")
 _KID = re.compile(r"[A-Za-z0-9._-]{1,32}")
+
+
+class Registering(StrEnum):
+    """Who may become a user by registering."""
+
+    OFF = "off"
+    INVITE = "invite"
+    ON = "on"
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class ApiSettings:
     - `token_ttl` (THALWEG_TOKEN_TTL, 1800): seconds an access token is valid.
     - `verify_email` (THALWEG_VERIFY_EMAIL, on): whether users who registered themselves verify their address before
       they can log in.
+    - `registration` (THALWEG_REGISTRATION, on where the host is loopback, else off): who may register: nobody, whom an
+      administrator invites, anybody.
     - `jwt_secrets` (THALWEG_JWT_SECRETS, random on loopback, else required): `kid:secret`, commas between, each
       secret at least 32 characters. The first signs, all are accepted: to rotate, put a new one first and drop
       the old one a token's life later. All replicas need the same.
@@ -61,6 +72,7 @@ class ApiSettings:
     max_connections: int = 4096
     token_ttl: int = 1800
     verify_email: bool = True
+    registration: Registering = Registering.ON
     jwt_secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     jwt_algorithms: tuple[str, ...] = ("HS256",)
     jwt_issuer: str = "thalweg"
@@ -107,6 +119,9 @@ class ApiSettings:
             max_connections=setting(environ, "THALWEG_API_CONNECTIONS", cls.max_connections, between(1, 1_000_000)),
             token_ttl=setting(environ, "THALWEG_TOKEN_TTL", cls.token_ttl, between(60, 86_400)),
             verify_email=setting(environ, "THALWEG_VERIFY_EMAIL", cls.verify_email, flag),
+            registration=setting(
+                environ, "THALWEG_REGISTRATION", Registering.ON if loopback(host) else Registering.OFF, _registering
+            ),
             jwt_secrets=secret(environ, "THALWEG_JWT_SECRETS", (), _secrets),
             jwt_algorithms=setting(environ, "THALWEG_JWT_ALGORITHMS", cls.jwt_algorithms, _algorithms),
             jwt_issuer=setting(environ, "THALWEG_JWT_ISSUER", cls.jwt_issuer, str),
@@ -160,6 +175,13 @@ def _algorithms(text: str) -> tuple[str, ...]:
     if not names or any(name not in _ALGORITHMS for name in names):
         raise ValueError(f"some of {', '.join(_ALGORITHMS)}, the first signs")
     return names
+
+
+def _registering(text: str) -> Registering:
+    try:
+        return Registering(text.lower())
+    except ValueError:
+        raise ValueError(f"one of {', '.join(Registering)}") from None
 
 
 def _password(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ingest_api.accounts.logins import LoggedIn
 from pipeline.clock import iso
+from schemas.accounts.invitations import Invitation
 from schemas.accounts.keys import Key
 from schemas.accounts.permissions import ADMINISTRATORS
 from schemas.accounts.users import Session, Status, User
@@ -87,6 +88,16 @@ def session_json(session: Session, current: str | None) -> Json:
         "address": session.address,
         "agent": session.agent,
         "current": session.id == current,
+    }
+
+
+def invitation_json(invitation: Invitation) -> Json:
+    return {
+        "id": invitation.id,
+        "email": invitation.email,
+        "owner": invitation.owner,
+        "created_at": iso(invitation.created_at),
+        "expires_at": iso(invitation.expires_at),
     }
 
 

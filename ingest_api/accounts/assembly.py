@@ -23,6 +23,7 @@ from pipeline.accounts.sealing import VARIABLE, Seals, SealSettings
 from pipeline.clock import Clock
 from pipeline.errors import Misconfigured
 from pipeline.settings import Environment
+from schemas.accounts.invitations import Invitation
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.webhooks import Delivery, Webhook
 
@@ -82,6 +83,7 @@ def assemble_accounts(
         passwords=Passwords(),
         throttle=Throttle(clock),
         webhooks=views.of(Webhook),
+        invitations=views.of(Invitation),
         deliveries=views.of(Delivery),
         allowed=own.allowed,
         post=post,

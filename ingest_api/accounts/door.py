@@ -26,6 +26,7 @@ from pipeline.accounts.mail import MailSettings
 from pipeline.accounts.sealing import Seals
 from pipeline.clock import Clock
 from pipeline.kafka.view import Shelf
+from schemas.accounts.invitations import Invitation
 from schemas.accounts.keys import Key
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import User
@@ -51,6 +52,7 @@ class AccountsDoor:
     passwords: Passwords
     throttle: Throttle
     webhooks: Shelf[Webhook]
+    invitations: Shelf[Invitation]
     deliveries: Shelf[Delivery]
     allowed: Allowed
     post: Post

@@ -13,7 +13,7 @@ from ingest_api.accounts.answers import registered_json, tokens_json, user_json
 from ingest_api.accounts.cookies import clear_cookie, set_cookie
 from ingest_api.accounts.door import door_of
 from ingest_api.accounts.logins import Attempt, log_in, log_out
-from ingest_api.accounts.outcomes import CONFLICT, NOT_ENOUGH, NOT_YET
+from ingest_api.accounts.outcomes import CONFLICT, NOT_ENOUGH, NOT_YET, UNINVITED
 from ingest_api.accounts.registration import Newcomer, register
 from ingest_api.auth import authenticated, public
 from ingest_api.bodies import read, read_form, takes
@@ -64,7 +64,7 @@ async def logout(
     "/api/auth/register",
     status_code=201,
     response_model=shapes.Registered,
-    responses=CONFLICT,
+    responses=CONFLICT | UNINVITED,
     dependencies=[Depends(public())],
     openapi_extra=takes(forms.Registration),
 )

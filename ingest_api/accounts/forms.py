@@ -52,6 +52,9 @@ class Registration(BaseModel):
     full_name: Text | None = None
     company: Text | None = None
     role: Literal["user", "node_operator"] = "user"
+    invitation: Annotated[
+        str | None, Field(max_length=512, description="Where the server lets register whom it invites.")
+    ] = None
 
 
 class TokenGiven(BaseModel):
@@ -125,6 +128,13 @@ class NewUser(BaseModel):
     full_name: Text | None = None
     roles: Annotated[list[str], Field(max_length=10)] = ["user"]
     is_active: bool = True
+
+
+class NewInvitation(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    email: Annotated[str | None, Field(max_length=254, description="The one address it is good for.")] = None
+    expires_in_hours: Annotated[int, Field(ge=1, le=720)] = 72
 
 
 class NewWebhook(BaseModel):

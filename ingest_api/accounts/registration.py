@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,9 @@ from ingest_api.accounts.door import AccountsDoor
 from ingest_api.accounts.policy import check_email, check_password, check_username
 from ingest_api.entities.orders import Author, Rejection, new_id
 from ingest_api.problems import Conflict, FieldError, Invalid, Problem
+from ingest_api.settings import Registering
 from pipeline.accounts.letters import password_changed, reset_password, verify_email
+from schemas.accounts.invitations import Invitation
 from schemas.accounts.users import Purpose, User
 
 VERIFY_SECONDS = 24 * 3600
@@ -27,11 +30,13 @@ class Newcomer:
     full_name: str | None = None
     company: str | None = None
     role: str = "user"
+    invitation: str | None = field(default=None, repr=False)
 
 
 async def register(door: AccountsDoor, author: Author, newcomer: Newcomer) -> User:
-    """The user, whose address is to be verified. Raises Invalid, Conflict, and Problem 503 where no mail can be
-    sent."""
+    """The user, whose address is to be verified. Raises Invalid, Conflict, Problem 403 for whom nobody wants here, and
+    503 where no mail can be sent."""
+    user_id, invited = _admitted(door, newcomer)
     if not door.mail.reaches:
         raise Problem(
             503,
@@ -44,7 +49,6 @@ async def register(door: AccountsDoor, author: Author, newcomer: Newcomer) -> Us
     errors += check_password(newcomer.password, [newcomer.username, newcomer.email, newcomer.full_name or ""])
     if errors:
         raise Invalid(errors)
-    user_id = new_id()
     given = {
         "username": newcomer.username,
         "email": newcomer.email,
@@ -53,12 +57,38 @@ async def register(door: AccountsDoor, author: Author, newcomer: Newcomer) -> Us
         "roles": [newcomer.role],
         "password": await door.passwords.hash(newcomer.password),
         "offer": _offer(door, user_id, newcomer.email, newcomer.username, Purpose.VERIFY_EMAIL),
+        "invitation": invited,
     }
     try:
         await door.orders.order(author, User, user_id, "register", given)
+        if invited is not None:
+            await door.orders.order(author, Invitation, user_id, "spend")
     except Rejection as rejection:
-        raise taken(rejection) from None
+        if rejection.code in ("invitation_invalid", "exists"):
+            raise _uninvited(rejection.detail, "INVITATION_INVALID") from None
+        if rejection.code != "not_found":  # of the invitation: somebody withdrew it in this moment
+            raise taken(rejection) from None
     return seen(door, user_id)
+
+
+def _admitted(door: AccountsDoor, newcomer: Newcomer) -> tuple[str, list[str] | None]:
+    """The id that the user will have, and what the digest of the invitation may be; None where none is asked for.
+    Raises Problem 403, before anything else is computed for a stranger."""
+    if door.settings.registration is Registering.ON:
+        return new_id(), None
+    if door.settings.registration is Registering.OFF:
+        raise _uninvited("Nobody registers here: ask an administrator for an account", "REGISTRATION_OFF")
+    if newcomer.invitation is None:
+        raise _uninvited("Whoever registers here needs an invitation: ask an administrator", "INVITATION_REQUIRED")
+    held = door.invitations.entries.get(newcomer.invitation.partition(".")[0])
+    digests = list(door.seals.digests(Invitation.KIND, newcomer.invitation))
+    if held is None or not any(hmac.compare_digest(digest, held.digest) for digest in digests):
+        raise _uninvited("The invitation is not valid, or has been used", "INVITATION_INVALID")
+    return held.id, digests
+
+
+def _uninvited(message: str, reason: str) -> Problem:
+    return Problem(403, "AUTHORIZATION_ERROR", message, reason=reason)
 
 
 async def verify(door: AccountsDoor, author: Author, token: str) -> User:

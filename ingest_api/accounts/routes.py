@@ -8,6 +8,7 @@ from ingest_api.accounts import (
     administration,
     api_keys,
     family,
+    invitation_routes,
     mailed,
     profile,
     second_factor,
@@ -16,5 +17,15 @@ from ingest_api.accounts import (
 )
 
 router = APIRouter(tags=["accounts"])
-for each in (session, family, mailed, second_factor, profile, api_keys, administration, webhook_routes):
+for each in (
+    session,
+    family,
+    mailed,
+    second_factor,
+    profile,
+    api_keys,
+    administration,
+    invitation_routes,
+    webhook_routes,
+):
     router.include_router(each.router)

@@ -187,6 +187,23 @@ class SessionList(BaseModel):
     data: list[SessionShown]
 
 
+class InvitationShown(BaseModel):
+    id: str
+    email: Annotated[str | None, Field(description="The one address it is good for; null for any.")]
+    owner: Annotated[str | None, Field(description="The id of who made it; null of a key of the settings.")]
+    created_at: str
+    expires_at: str
+
+
+class InvitationMade(InvitationShown):
+    invitation: Annotated[str, Field(description="Shown this once.")]
+
+
+class InvitationList(BaseModel):
+    data: list[InvitationShown]
+    pagination: Pagination
+
+
 class WebhookShown(BaseModel):
     id: str
     version: int

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from pipeline.accounts import access
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, Telling, changing, making
+from schemas.accounts.invitations import Invitation
 from schemas.accounts.permissions import ADMINISTRATORS, ROLES
 from schemas.accounts.topics import USERS as TOPIC
 from schemas.accounts.users import Status, User
@@ -17,6 +18,8 @@ from schemas.accounts.users import Status, User
 
 @dataclass(frozen=True, slots=True)
 class Register:
+    """`invitation` is what the digest of the token may be that was shown; None where none is asked for."""
+
     username: str
     email: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -27,6 +30,7 @@ class Register:
     email_verified: bool = False
     local_only: bool = False
     offer: access.Offer | None = None
+    invitation: list[str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,9 @@ class Adopt:
 
 
 def register(given: Register, command: Command, others: Others) -> Telling[User] | Rejected:
-    unknown = _unknown(given.roles)
-    if unknown:
-        return unknown
+    unwanted = _unknown(given.roles) or _uninvited(given, command, others)
+    if unwanted:
+        return unwanted
     user = User(
         **command.birth,
         number=command.offset,
@@ -138,6 +142,18 @@ def _leads(user: User | None) -> bool:
 def _still_led(before: User, after: User | None, others: Others) -> Rejected | None:
     if _leads(before) and not _leads(after) and others.count(User, ("administrator", "active")) == 1:
         return Rejected("last_administrator", "This is the last active administrator: make another one first")
+    return None
+
+
+def _uninvited(given: Register, command: Command, others: Others) -> Rejected | None:
+    """The invitation has the id of the user whom it makes: it cannot make two, whoever asks at the same time."""
+    if given.invitation is None:
+        return None
+    held = others.get(Invitation, command.entity_id)
+    if held is None or held.digest not in given.invitation or held.expires_at <= command.at:
+        return Rejected("invitation_invalid", "The invitation is not valid, or has expired, or has been used")
+    if held.email is not None and held.email.casefold() != (given.email or "").casefold():
+        return Rejected("invitation_invalid", "The invitation is for another address")
     return None
 
 

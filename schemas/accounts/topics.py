@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from schemas.accounts.invitations import Invitation
 from schemas.accounts.keys import Key
 from schemas.accounts.traces import ActionAudited, MailRequested
 from schemas.accounts.users import User
@@ -24,6 +25,7 @@ COMMANDED = Topic(
 USERS = entities("accounts.user.v1", User)
 KEYS = entities("accounts.key.v1", Key)
 WEBHOOKS = entities("accounts.webhook.v1", Webhook)
+INVITATIONS = entities("accounts.invitation.v1", Invitation)
 
 _SENDERS = Writer.DOOR | Writer.COURIER
 DELIVERIES = Topic("accounts.delivery.v1", Delivery, "id", _SENDERS, timedelta(hours=1), compacted=True, partitions=1)
@@ -32,4 +34,4 @@ AUDITED = Topic(
     "actions.audited.v1", ActionAudited, "actor", Writer.WORKERS | Writer.DOOR, timedelta(days=30), archived=True
 )
 
-TOPICS = (COMMANDED, USERS, KEYS, WEBHOOKS, DELIVERIES, MAIL, AUDITED)
+TOPICS = (COMMANDED, USERS, KEYS, WEBHOOKS, INVITATIONS, DELIVERIES, MAIL, AUDITED)

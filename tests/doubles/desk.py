@@ -28,7 +28,7 @@ from pipeline.kafka.view import Shelf
 from pipeline.outcome import Refuse
 from pipeline.received import Raw, Received
 from schemas.accounts.permissions import permitted, scopes_of
-from schemas.accounts.topics import COMMANDED, DELIVERIES, KEYS, USERS, WEBHOOKS
+from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, USERS, WEBHOOKS
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import User
 from schemas.accounts.webhooks import Delivery
@@ -110,7 +110,7 @@ class Desk:
         mail: MailSettings | None = None,
         allowed: Allowed | None = None,
     ) -> None:
-        shelves = [shelf_of(topic, CODEC) for topic in (USERS, KEYS, WEBHOOKS)]
+        shelves = [shelf_of(topic, CODEC) for topic in (USERS, KEYS, WEBHOOKS, INVITATIONS)]
         views = EntityViews(shelves, [Shelf(DELIVERIES, Delivery, CODEC)])
         self.orders = MemoryOrders(views, clock)
         self.outbox = Outbox(views, self.orders.mails)

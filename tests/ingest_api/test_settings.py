@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_api.accounts.keys import make
-from ingest_api.settings import ApiSettings
+from ingest_api.settings import ApiSettings, Registering
 from pipeline.errors import Misconfigured
 
 KEY, KEPT = make("sensor", ["read", "write"])
@@ -25,6 +25,12 @@ READY = {
 def test_nothing_set_is_a_development_server_on_loopback() -> None:
     settings = ApiSettings.from_environment({})
     assert (settings.host, settings.port, settings.dev_admin) == ("127.0.0.1", 8000, True)
+
+
+def test_anybody_registers_on_loopback_and_nobody_where_others_reach_the_server() -> None:
+    assert ApiSettings.from_environment({}).registration is Registering.ON
+    assert ApiSettings.from_environment(READY).registration is Registering.OFF
+    assert ApiSettings.from_environment(READY | {"THALWEG_REGISTRATION": "invite"}).registration is Registering.INVITE
 
 
 def test_everything_set_is_read() -> None:
@@ -69,6 +75,7 @@ def test_everything_set_is_read() -> None:
         ({"THALWEG_TRUSTED_PROXIES": "*"}, "THALWEG_TRUSTED_PROXIES"),
         ({"THALWEG_RATE_LIMITS": "-1"}, "a factor"),
         ({"THALWEG_RATE_LIMITS": "nan"}, "a factor"),
+        ({"THALWEG_REGISTRATION": "yes"}, "one of off, invite, on"),
         ({"THALWEG_API_PORT": "70000"}, "THALWEG_API_PORT"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from schemas.accounts.invitations import Invitation
 from schemas.accounts.keys import Key
 from schemas.accounts.traces import ActionAudited, MailRequested, Verdict
 from schemas.accounts.users import OneTimeToken, Purpose, Session, SpentTicket, Status, User
@@ -58,6 +59,7 @@ SAMPLES: tuple[Event, ...] = (
     ),
     Key("k1", 1, 2, NOW, NOW, "u1", "sensor", "ncs_0123", "d", ["clustering:write"], NOW, None),
     Webhook("w1", 1, 2, NOW, NOW, "u1", "https://example.com/", ["drift.detected"], "sealed"),
+    Invitation("i1", 1, 2, NOW, NOW, "d", NOW, "u1", "ada@example.com"),
     Delivery("d1", "w1", "drift.detected", None, NOW, Progress.PENDING, NOW, [Attempt(NOW, 1.5, None, "away")], b"{}"),
     MailRequested("u1", "ada@example.com", "verify_email", NOW, NOW, "sealed"),
     ActionAudited(

@@ -40,6 +40,7 @@ FINGERPRINTS = {
     15: "f1be77a339eee38c",
     16: "ab02a5355cd3af36",
     17: "b05772b7e6f7b37b",
+    18: "39cac586fcfc3fe7",
 }
 
 

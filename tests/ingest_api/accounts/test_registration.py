@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from ingest_api.settings import Registering
 from pipeline.accounts.mail import MailSettings
 from tests.ingest_api.accounts.house import PASSWORD, House, house
 
@@ -78,6 +80,64 @@ async def test_where_no_mail_can_be_sent_nobody_registers() -> None:
         refused = await at.register("ada")
         assert refused.status_code == 503
         assert "THALWEG_SMTP_URL" in refused.text
+
+
+async def test_where_registration_is_off_nobody_registers_and_is_told_whom_to_ask() -> None:
+    async with house(registration=Registering.OFF) as at:
+        refused = await at.register("ada")
+        assert (refused.status_code, refused.json()["error"]) == (403, "registration_off")
+        assert "ask an administrator" in refused.text
+
+
+async def test_an_invitation_lets_one_person_register_once() -> None:
+    async with house(registration=Registering.INVITE) as at:
+        assert (await at.register("ada")).json()["error"] == "invitation_required"
+        token = await invited(at)
+        assert (await at.register("ada", invitation=token)).status_code == 201
+        again = await at.register("eve", invitation=token)
+        assert (again.status_code, again.json()["error"]) == (403, "invitation_invalid")
+        assert (await at.http.get("/api/admin/invitations", headers=await at.bearer())).json()["data"] == []
+
+
+async def test_of_two_who_register_at_once_with_one_invitation_one_is_let_in() -> None:
+    async with house(registration=Registering.INVITE) as at:
+        token = await invited(at)
+        answers = await asyncio.gather(*(at.register(name, invitation=token) for name in ("ada", "eve")))
+        assert sorted(answer.status_code for answer in answers) == [201, 403]
+
+
+async def test_an_invitation_is_for_its_address_and_its_time() -> None:
+    async with house(registration=Registering.INVITE) as at:
+        token = await invited(at, email="Ada@example.com", expires_in_hours=1)
+        elsewhere = await at.register("eve", invitation=token)
+        assert (elsewhere.status_code, elsewhere.json()["error"]) == (403, "invitation_invalid")
+        at.clock.ahead += 3601
+        assert (await at.register("ada", invitation=token)).status_code == 403
+        at.clock.ahead -= 3601
+        assert (await at.register("ada", invitation=token)).status_code == 201
+
+
+async def test_a_name_that_is_taken_does_not_cost_the_invitation() -> None:
+    async with house(registration=Registering.INVITE) as at:
+        token = await invited(at)
+        assert (await at.register("admin", invitation=token)).status_code == 409
+        assert (await at.register("ada", invitation=token)).status_code == 201
+
+
+async def test_a_withdrawn_or_an_invented_invitation_lets_nobody_in() -> None:
+    async with house(registration=Registering.INVITE) as at:
+        admin, token = await at.bearer(), await invited(at)
+        held = token.partition(".")[0]
+        assert (await at.register("ada", invitation=f"{held}.{'x' * 43}")).status_code == 403
+        withdrawn = await at.http.delete(f"/api/admin/invitations/{held}", headers=admin)
+        assert withdrawn.status_code == 200
+        assert (await at.register("ada", invitation=token)).status_code == 403
+
+
+async def invited(at: House, **wanted: object) -> str:
+    made = await at.http.post("/api/admin/invitations", json=wanted, headers=await at.bearer())
+    assert made.status_code == 201, made.text
+    return str(made.json()["invitation"])
 
 
 async def test_without_verification_a_newcomer_is_in_at_once() -> None:
