@@ -94,7 +94,7 @@ async def order(kafka: KafkaSettings, first: int, count: int) -> None:
             "password": PASSWORD,
             "roles": ["viewer" if number % 10 else "node_operator"],
         }
-        command = Commanded("user", f"{number:024x}", "register", json.dumps(given), None, "bench", None, now())
+        command = Commanded("user", f"{number:024x}", "register", json.dumps(given), None, "system:bench", None, now())
         producer.launch(flight, COMMANDED.name, codec.encode(command), key=command.entity_id.encode())
         if number % 10_000 == 0:
             await flight.landed()

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import admin_json, user_json
+from ingest_api.accounts.authority import in_session, may_administer
 from ingest_api.accounts.door import AccountsDoor, door_of
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NONE, TAG_UNREADABLE
@@ -21,10 +22,10 @@ from ingest_api.entities.listing import MAX_PAGE, Page, page_of
 from ingest_api.entities.orders import Author, Rejection, author_of, new_id, problem_of_rejection
 from ingest_api.json import Json
 from ingest_api.principal import Principal
-from ingest_api.problems import FieldError, Forbidden, Invalid, NotFound
+from ingest_api.problems import FieldError, Invalid, NotFound
 from pipeline.accounts.letters import second_factor_changed
 from schemas.accounts.keys import Key
-from schemas.accounts.permissions import ADMINISTRATORS, ROLES
+from schemas.accounts.permissions import ROLES
 from schemas.accounts.users import Status, User
 from schemas.accounts.webhooks import Webhook
 
@@ -104,14 +105,15 @@ async def admin_users(
     openapi_extra=takes(forms.NewUser),
 )
 async def make_user(request: Request, principal: Writer) -> Json:
-    """A user who can log in at once: an administrator vouches for the address."""
+    """A user who can log in at once: an administrator vouches for the address. Needs a session, for the password."""
     given = await read(request, forms.NewUser, BODY)
     door = door_of(request)
+    in_session(principal)
+    may_administer(principal, None, given.roles)
     errors = _unfit(given.username, given.email, given.roles)
     errors += check_password(given.password, [given.username, given.email or ""])
     if errors:
         raise Invalid(errors)
-    _may_appoint(principal, given.roles)
     fields = {
         "username": given.username,
         "email": given.email,
@@ -151,7 +153,7 @@ async def delete_user(request: Request, principal: Writer, user_id: str) -> Json
     """The user, with keys and webhooks."""
     door = door_of(request)
     held = _held(door, user_id)
-    _may_appoint(principal, held.roles)
+    may_administer(principal, held)
     author, version = author_of(request, principal.id), expected_version(request)
     await _order(door, author, held.id, "delete", {}, version)
     for key in door.directory.keys_of(held.id):
@@ -164,9 +166,11 @@ async def delete_user(request: Request, principal: Writer, user_id: str) -> Json
 @router.delete("/api/admin/users/{user_id}/2fa", response_model=shapes.Message, responses=NONE)
 async def take_factor_off(request: Request, principal: Writer, user_id: str) -> Json:
     """For who has lost it: the password alone is asked for until another is set up. Sessions end, a mail tells it."""
-    door, author = door_of(request), author_of(request, principal.id)
+    door = door_of(request)
     held = _held(door, user_id)
-    _may_appoint(principal, held.roles)
+    in_session(principal)
+    may_administer(principal, held)
+    author = author_of(request, principal.id)
     await _order(door, author, held.id, "remove_factor", {})
     await _order(door, author, held.id, "close_sessions", {})
     await door.tell(held, second_factor_changed, False)
@@ -178,7 +182,7 @@ async def end_sessions(request: Request, principal: Writer, user_id: str) -> Jso
     """Logs the user out everywhere."""
     door = door_of(request)
     held = _held(door, user_id)
-    _may_appoint(principal, held.roles)
+    may_administer(principal, held)
     await _order(door, author_of(request, principal.id), held.id, "close_sessions", {})
     return Json({"success": True, "message": "The sessions have ended"})
 
@@ -221,12 +225,14 @@ async def _changed(request: Request, principal: Principal, user_id: str) -> User
     status = given.status
     if status is None and given.is_active is not None:
         status = Status.ACTIVE if given.is_active else Status.INACTIVE
+    if given.password is not None or given.email is not None:
+        in_session(principal)
+    may_administer(principal, held, roles or ())
     errors = _unfit(given.username, given.email, roles or [])
     if given.password is not None:
         errors += check_password(given.password, [held.username, held.email or ""])
     if errors:
         raise Invalid(errors)
-    _may_appoint(principal, [*held.roles, *(roles or [])])
     author, version = author_of(request, principal.id), expected_version(request, given.version)
     fields = {
         "username": given.username,
@@ -264,12 +270,6 @@ def _held(door: AccountsDoor, user_id: str) -> User:
     if held is None:
         raise NotFound("There is no such user", reason="USER_NOT_FOUND")
     return held
-
-
-def _may_appoint(principal: Principal, roles: list[str]) -> None:
-    """Only administrators make, change or remove administrators."""
-    if ADMINISTRATORS & set(roles) and not principal.may("admin"):
-        raise Forbidden("admin")
 
 
 def _unfit(username: str | None, email: str | None, roles: list[str]) -> list[FieldError]:

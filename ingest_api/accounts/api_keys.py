@@ -52,7 +52,7 @@ async def make_key(request: Request, principal: Owner) -> Json:
     given = await read(request, forms.NewKey, BODY)
     door = door_of(request)
     user = themselves(door, principal)
-    permissions = _permissions(given, permitted(user.roles) - OWN)
+    permissions = _permissions(given, permitted(user.roles) & principal.scopes - OWN)
     key, key_id = f"ncs_{secrets.token_hex(16)}", new_id()
     made = {
         "owner": user.id,

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import invitation_json
+from ingest_api.accounts.authority import may_administer
 from ingest_api.accounts.door import door_of
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NONE
@@ -22,6 +23,7 @@ from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import Invalid, NotFound
 from schemas.accounts.invitations import Invitation
+from schemas.accounts.permissions import OPEN_ROLES
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(may("users:read"))]
@@ -52,6 +54,7 @@ async def invite(request: Request, principal: Writer) -> Json:
     given = await read(request, forms.NewInvitation, BODY)
     if given.email is not None and (errors := check_email(given.email)):
         raise Invalid(errors)
+    may_administer(principal, None, OPEN_ROLES)
     door, invitation_id = door_of(request), new_id()
     token = f"{invitation_id}.{secrets.token_urlsafe(32)}"
     expires_at = door.clock() + given.expires_in_hours * HOUR
@@ -71,6 +74,7 @@ async def invite(request: Request, principal: Writer) -> Json:
 @router.delete("/api/admin/invitations/{invitation_id}", response_model=shapes.Message, responses=NONE | CONFLICT)
 async def withdraw(request: Request, principal: Writer, invitation_id: str) -> Json:
     """Nobody registers with it any more."""
+    may_administer(principal, None, OPEN_ROLES)
     await _order(request, principal, invitation_id, "delete", {})
     return Json({"success": True, "message": "The invitation is withdrawn"})
 

@@ -14,12 +14,11 @@ from ingest_api.problems import Conflict, FieldError, Invalid, Problem
 from ingest_api.settings import Registering
 from pipeline.accounts.letters import password_changed, reset_password, verify_email
 from schemas.accounts.invitations import Invitation
+from schemas.accounts.permissions import OPEN_ROLES
 from schemas.accounts.users import Purpose, User
 
 VERIFY_SECONDS = 24 * 3600
 RESET_SECONDS = 3600
-OPEN_ROLES = frozenset({"user", "node_operator"})
-"""What anybody may make themselves; other roles are given by administrators."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from ingest_api.accounts import forms, shapes
 from ingest_api.accounts.answers import delivery_json, webhook_json
+from ingest_api.accounts.authority import may_grant
 from ingest_api.accounts.door import AccountsDoor, door_of, themselves
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NONE, TAG_UNREADABLE
@@ -50,10 +51,12 @@ async def webhooks(request: Request, principal: Reader, page: Number = 1, limit:
     openapi_extra=takes(forms.NewWebhook),
 )
 async def make_webhook(request: Request, principal: Writer) -> Json:
-    """Tells an address of events from now on. The secret, with which it verifies them, is shown this once."""
+    """Tells an address of events from now on, all of which the caller may see. The secret, with which it verifies them,
+    is shown this once."""
     given = await read(request, forms.NewWebhook, BODY)
     door = door_of(request)
     _check(door, given.url, given.events)
+    may_grant(principal, {EVENTS[event] for event in given.events})
     secret = given.secret or f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     fields = {
         "owner": themselves(door, principal).id,
@@ -87,6 +90,7 @@ async def change_webhook(request: Request, principal: Writer, webhook_id: str) -
     door = door_of(request)
     held = _held(door, principal, webhook_id)
     _check(door, given.url, given.events or [])
+    may_grant(principal, {EVENTS[event] for event in (*held.events, *(given.events or ())) if event in EVENTS})
     fields = {
         "url": given.url,
         "events": given.events,

@@ -41,8 +41,8 @@ class Outcomes:
     tell it why: its status is then that of the problem.
 
     Every write of a known caller is told to the audit, unless the route set `request.state.audited`: it then sent a
-    command, whose decision is audited by the worker that takes it. And every one of REFUSALS. `request.state.principal`
-    is who is known.
+    command, whose decision is audited by the worker that takes it. And every one of REFUSALS: a route may have refused
+    what it has not sent. `request.state.principal` is who is known.
     """
 
     def __init__(self, audit: Audit) -> None:
@@ -54,8 +54,8 @@ class Outcomes:
         problem: Problem | None = state.get("problem")
         if problem is not None and method == "WS":
             status = problem.status
-        wrote = actor is not None and method in WRITES
-        if not (wrote or status in REFUSALS) or route is None or state.get("audited"):
+        wrote = actor is not None and method in WRITES and not state.get("audited")
+        if not (wrote or status in REFUSALS) or route is None:
             return
         client = scope.get("client")
         network = _network(client[0] if client else None)

@@ -133,8 +133,8 @@ def problem_of_rejection(rejection: Rejection) -> Problem:
     code, detail = rejection.code, rejection.detail
     if code == "not_found":
         return NotFound(detail)
-    if code == "permission_missing":
-        return Problem(403, "AUTHORIZATION_ERROR", detail)
+    if code in ("permission_missing", "session_required", "actor_unknown"):
+        return Problem(403, "AUTHORIZATION_ERROR", detail, reason=code.upper())
     if code.endswith("_unknown"):
         return Invalid([FieldError(code.removesuffix("_unknown"), detail)])
     return Conflict(detail, {"reason": code}, reason=code.upper())

@@ -6,6 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from pipeline.accounts.authority import (
+    Guard,
+    guarded,
+    theirs,
+    themselves,
+    themselves_or_administered,
+    whoever_shows_it,
+)
 from pipeline.entities.decider import After, Command, Nothing, Others, Rejected, Rule, Telling, changing
 from pipeline.outcome import Emission
 from schemas.accounts.topics import MAIL
@@ -214,13 +222,13 @@ def _holds(user: User, purpose: Purpose, digests: Sequence[str]) -> bool:
     return any(token.purpose is purpose and token.digest in digests for token in user.tokens)
 
 
-def _rule(takes: type[A], change: Callable[[User, A, Command, Others], After[User]]) -> Rule[User]:
+def _rule(guard: Guard[User], takes: type[A], change: Callable[[User, A, Command, Others], After[User]]) -> Rule[User]:
     """Whatever has expired is gone before the change is looked at, and with it."""
 
     def upon(user: User, given: A, command: Command, others: Others) -> After[User]:
         return change(_unexpired(user, command.at), given, command, others)
 
-    return changing(takes, upon)
+    return guarded(changing(takes, upon), guard)
 
 
 def _unexpired(user: User, at: int) -> User:
@@ -234,16 +242,16 @@ def _unexpired(user: User, at: int) -> User:
 _SPENT = Rejected("token_invalid", "The token is not valid, or has expired, or has been used")
 
 RULES: Mapping[str, Rule[User]] = {
-    "set_password": _rule(SetPassword, set_password),
-    "offer_token": _rule(Offer, offer_token),
-    "verify_email": _rule(Redeem, verify_email),
-    "reset_password": _rule(Redeem, reset_password),
-    "open_session": _rule(OpenSession, open_session),
-    "refresh_session": _rule(RefreshSession, refresh_session),
-    "close_session": _rule(CloseSession, close_session),
-    "close_sessions": _rule(Nothing, close_sessions),
-    "offer_factor": _rule(OfferFactor, offer_factor),
-    "confirm_factor": _rule(ConfirmFactor, confirm_factor),
-    "remove_factor": _rule(Nothing, remove_factor),
-    "spend_ticket": _rule(SpendTicket, spend_ticket),
+    "set_password": _rule(themselves_or_administered, SetPassword, set_password),
+    "offer_token": _rule(whoever_shows_it, Offer, offer_token),
+    "verify_email": _rule(whoever_shows_it, Redeem, verify_email),
+    "reset_password": _rule(whoever_shows_it, Redeem, reset_password),
+    "open_session": _rule(themselves, OpenSession, open_session),
+    "refresh_session": _rule(themselves, RefreshSession, refresh_session),
+    "close_session": _rule(themselves, CloseSession, close_session),
+    "close_sessions": _rule(themselves_or_administered, Nothing, close_sessions),
+    "offer_factor": _rule(themselves, OfferFactor, offer_factor),
+    "confirm_factor": _rule(themselves, ConfirmFactor, confirm_factor),
+    "remove_factor": _rule(themselves_or_administered, Nothing, remove_factor),
+    "spend_ticket": _rule(theirs, SpendTicket, spend_ticket),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pipeline.accounts.authority import guarded, invited, whoever_shows_it
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, changing, making
 from schemas.accounts.invitations import Invitation
 from schemas.accounts.topics import INVITATIONS as TOPIC
@@ -39,6 +40,10 @@ def groups(invitation: Invitation) -> Iterable[Mark]:
 
 INVITATIONS = Decider(
     TOPIC,
-    {"make": making(Make, make), "spend": changing(Nothing, delete), "delete": changing(Nothing, delete)},
+    {
+        "make": guarded(making(Make, make), invited),
+        "spend": guarded(changing(Nothing, delete), whoever_shows_it),
+        "delete": guarded(changing(Nothing, delete), invited),
+    },
     groups=groups,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from pipeline.accounts.authority import guarded, key_ended, key_made, machinery
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, changing, making
 from schemas.accounts.keys import Key
 from schemas.accounts.permissions import OWN, PERMISSIONS, permitted
@@ -71,7 +72,11 @@ def groups(key: Key) -> Iterable[Mark]:
 
 KEYS = Decider(
     TOPIC,
-    {"make": making(Make, make), "used": changing(Used, used, audited=False), "delete": changing(Nothing, delete)},
+    {
+        "make": guarded(making(Make, make), key_made),
+        "used": guarded(changing(Used, used, audited=False), machinery),
+        "delete": guarded(changing(Nothing, delete), key_ended),
+    },
     claims,
     groups,
 )

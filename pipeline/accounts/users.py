@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from pipeline.accounts import access
+from pipeline.accounts.authority import administered, guarded, machinery, registered, themselves
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, Telling, changing, making
 from schemas.accounts.invitations import Invitation
 from schemas.accounts.permissions import ADMINISTRATORS, ROLES
@@ -167,11 +168,11 @@ def _unknown(roles: Iterable[str]) -> Rejected | None:
 USERS = Decider(
     TOPIC,
     {
-        "register": making(Register, register),
-        "describe": changing(Describe, describe),
-        "administer": changing(Administer, administer),
-        "adopt": changing(Adopt, adopt),
-        "delete": changing(Nothing, delete),
+        "register": guarded(making(Register, register), registered),
+        "describe": guarded(changing(Describe, describe), themselves),
+        "administer": guarded(changing(Administer, administer), administered),
+        "adopt": guarded(changing(Adopt, adopt), machinery),
+        "delete": guarded(changing(Nothing, delete), administered),
         **access.RULES,
     },
     claims,

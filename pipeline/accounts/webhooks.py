@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from pipeline.accounts.authority import guarded, machinery, webhook_ended, webhook_kept
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, changing, making
 from schemas.accounts.topics import WEBHOOKS as TOPIC
 from schemas.accounts.users import Status, User
@@ -90,10 +91,10 @@ def _unknown(events: Iterable[str]) -> Rejected | None:
 WEBHOOKS = Decider(
     TOPIC,
     {
-        "make": making(Make, make),
-        "change": changing(Change, change),
-        "disable": changing(Disable, disable),
-        "delete": changing(Nothing, delete),
+        "make": guarded(making(Make, make), webhook_kept),
+        "change": guarded(changing(Change, change), webhook_kept),
+        "disable": guarded(changing(Disable, disable), machinery),
+        "delete": guarded(changing(Nothing, delete), webhook_ended),
     },
     groups=groups,
 )

@@ -53,6 +53,8 @@ ROLES: Mapping[str, frozenset[str]] = {
 """Roles of all families, and the permissions of each. `write` and `read` are the streaming API's users."""
 
 ADMINISTRATORS = frozenset({"super_admin", "admin"})
+OPEN_ROLES = frozenset({"user", "node_operator"})
+"""What anybody may make themselves; other roles are given by administrators."""
 
 
 def permitted(roles: Iterable[str]) -> frozenset[str]:

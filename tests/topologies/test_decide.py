@@ -29,7 +29,7 @@ START = 1_764_000_000_000
 
 
 def ordered(offset: int, name: str, entity_id: str = "u1", entity: str = "user", /, **arguments: Any) -> Record:
-    event = Commanded(entity, entity_id, name, json.dumps(arguments), None, "user:admin", "10.0.0.1", 1)
+    event = Commanded(entity, entity_id, name, json.dumps(arguments), None, "system:test", "10.0.0.1", 1)
     asked = ((REQUEST_ID_HEADER, b"req_%d" % offset), (REPLY_PARTITION_HEADER, b"0"))
     return Record(offset, entity_id.encode(), CODEC.encode(event), 0, COMMANDED.name, START + offset, asked)
 
@@ -66,7 +66,7 @@ async def test_an_accepted_command_tells_the_entity_the_audit_and_whoever_asked(
     [user] = users(log)
     assert (user.username, user.number, user.source_offset, user.created_at) == ("ada", 7, 7, (START + 7) * 1000)
     [audit] = [CODEC.decode(each.value or b"", ActionAudited) for each in log.of(AUDITED.name)]
-    assert (audit.action, audit.verdict, audit.actor) == ("user.register", Verdict.ACCEPTED, "user:admin")
+    assert (audit.action, audit.verdict, audit.actor) == ("user.register", Verdict.ACCEPTED, "system:test")
     assert all(b"argon2id" not in (each.value or b"") for each in log.of(AUDITED.name))
     [reply] = [CODEC.decode(each.value or b"", Replied) for each in log.of(REPLIES.name)]
     assert CODEC.decode(reply.answer or b"", Decided) == Decided("user", "u1", 1, None, None)

@@ -111,7 +111,7 @@ async def command(kafka: KafkaSettings, deeds: Deeds, seed: int, stopping: async
     under_way: set[asyncio.Task[None]] = set()
     while not stopping.is_set():
         deed = deeds.begin("straight to the log")
-        task = asyncio.create_task(_write(producer, deed, *drawn.draw(f"test:{deed.mark}")))
+        task = asyncio.create_task(_write(producer, deed, *drawn.draw(f"system:{deed.mark}")))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
         await asyncio.sleep(REST_SECONDS)

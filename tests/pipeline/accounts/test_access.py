@@ -30,7 +30,8 @@ class Desk:
 
     def order(self, name: str, **arguments: Any) -> Decision:
         self.now += 1
-        decision = decide(DECIDERS, self.ledger, Command("user", "u1", name, arguments, None, "t", self.now, self.now))
+        command = Command("user", "u1", name, arguments, None, "system:test", self.now, self.now)
+        decision = decide(DECIDERS, self.ledger, command)
         assert not isinstance(decision, Refuse), decision
         return decision
 
@@ -147,7 +148,7 @@ def test_a_letter_goes_out_where_its_token_is_kept_and_only_there(desk: Desk) ->
 
     def register(user_id: str, username: str) -> Decision:
         given = {"username": username, "offer": offer(token)}
-        decision = decide(DECIDERS, desk.ledger, Command("user", user_id, "register", given, None, "t", 7, 7))
+        decision = decide(DECIDERS, desk.ledger, Command("user", user_id, "register", given, None, "system:test", 7, 7))
         assert not isinstance(decision, Refuse), decision
         return decision
 
@@ -161,7 +162,7 @@ def test_a_letter_goes_out_where_its_token_is_kept_and_only_there(desk: Desk) ->
 def test_who_is_banned_has_no_sessions_and_opens_none(desk: Desk) -> None:
     assert desk.open() is None
     desk.ledger.put("user", "u2", None)
-    other = Command("user", "u2", "register", {"username": "bob", "roles": ["admin"]}, None, "t", 1, 1)
+    other = Command("user", "u2", "register", {"username": "bob", "roles": ["admin"]}, None, "system:test", 1, 1)
     assert not isinstance(decide(DECIDERS, desk.ledger, other), Refuse)
     assert desk("administer", status="banned", reason="spam") is None
     assert (desk.user.status, desk.user.sessions) == (Status.BANNED, [])

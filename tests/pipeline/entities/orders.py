@@ -74,7 +74,7 @@ ORDERS = st.one_of(
 def commands(orders: list[Any]) -> list[Command]:
     """The orders as the log has them: one a microsecond."""
     return [
-        Command(entity, entity_id, name, arguments, version, "test", at, at)
+        Command(entity, entity_id, name, arguments, version, "system:test", at, at)
         for at, (entity, entity_id, name, arguments, version) in enumerate(orders)
     ]
 
