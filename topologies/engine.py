@@ -9,6 +9,8 @@ from typing import Any
 import aiokafka
 import faust
 import faust.streams
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
@@ -89,7 +91,9 @@ _SIGNATURES: dict[type[Any], dict[str, list[str]]] = {
     AIOKafkaConsumerThread: {
         "_fetch_records": ["self", "consumer", "active_partitions", "timeout", "max_records"],
         "_ensure_consumer": ["self"],
+        "_create_worker_consumer": ["self", "transport"],
     },
+    FetchResult: {"getall": ["self", "max_records"]},
     TableManager: {"on_start": ["self"], "_update_channels": ["self"]},
     Recovery: {"active_remaining": ["self"]},
 }
@@ -97,6 +101,9 @@ _MEMBERS: dict[type[Any], tuple[str, ...]] = {
     Consumer: ("_acked", "_acked_index", "_committed_offset", "_buffered_partitions", "_unacked_messages"),
     TableManager: ("_changelog_queue",),
     Recovery: ("active_offsets",),
+    AIOKafkaConsumer: ("_isolation_level",),
+    FetchResult: ("_partition_records",),
+    PartitionRecords: ("next_fetch_offset",),
 }
 """Set in `__init__`, and read or changed by our consumer."""
 

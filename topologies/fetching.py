@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import faust
 from aiokafka.errors import IllegalStateError
-from faust.transport.drivers.aiokafka import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, TransportT
 
 from topologies.custody import Custody
@@ -26,6 +26,16 @@ MOST_WAITING = 4
 """Fetches of changelogs that wait to be taken in."""
 
 
+class CommittedReader(AIOKafkaConsumerThread):
+    """The thread that has Kafka's client, which reads committed records only. Stock Faust asks for these where it
+    writes in transactions itself; what another's aborted transaction wrote it would take for said."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        client = super()._create_worker_consumer(transport)
+        client._isolation_level = "read_committed"  # noqa: SLF001
+        return client
+
+
 class Fetching(Consumer):
     """`_fetch` brings records, `_custody.handed` is told of what was handed on, and before each fetch
     `_until_nothing_is_missing` is awaited."""
@@ -33,6 +43,9 @@ class Fetching(Consumer):
     def __init__(self, transport: TransportT, *args: Any, **kwargs: Any) -> None:
         super().__init__(transport, *args, **kwargs)
         self._custody = Custody()
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return CommittedReader(self, loop=self.loop, beacon=self.beacon)
 
     @property
     def _tables(self) -> Tables:

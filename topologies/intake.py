@@ -66,5 +66,9 @@ class Placement:
         return None
 
     def _of(self, key: bytes) -> int:
-        # Kafka's default partitioner: org.apache.kafka.clients.producer.internals.BuiltInPartitioner
-        return int(murmur2(key) & 0x7FFFFFFF) % self._partitions
+        return partition_of(key, self._partitions)
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """By Kafka's default partitioner: org.apache.kafka.clients.producer.internals.BuiltInPartitioner"""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions

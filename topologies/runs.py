@@ -8,7 +8,7 @@ may come back between an assignment and the seek to the committed offsets; the r
 were missing, and is acknowledged. So too with what waits in the streams' queues when flow control is resumed, which
 empties them, and after a recovery it is resumed once more behind the seek. So a run is held until the flow has been
 resumed since the seek, every run is checked against the offset that is due, and what does not fit is fetched again
-from there.
+from there. Offsets that hold no record for a reader of committed ones (`spans.py`) are part of a run.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from faust.transport.drivers.aiokafka import Transport
 from faust.types import TP, TransportT
 from faust.types.tuples import ConsumerMessage
 
-from topologies import batches
+from topologies import batches, spans
 from topologies.fetching import HOLD_SECONDS, Fetching
+from topologies.spans import reach
 
 log = logging.getLogger(__name__)
 
@@ -34,22 +35,24 @@ WATCH_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Consecutive records of a partition, as aiokafka has them; never empty.
+    """Consecutive records of a partition, as aiokafka has them: all there are from the offset `begins`, at which this
+    run was due to begin, to `ends`. None where that stretch has but aborted records and transactions' markers.
 
-    `begins` is the offset this run was due to begin with: records between it and the first one do not exist (any
-    more). `epoch` counts this consumer's seeks to the committed offsets, and `start` is where this epoch's reading of
-    the partition began: a reader's state belongs to one epoch.
+    `epoch` counts this consumer's seeks to the committed offsets, and `start` is where this epoch's reading of the
+    partition began: a reader's state belongs to one epoch. `reached` is given where the log was read further than the
+    last record.
     """
 
     epoch: int
     start: int
     begins: int
     records: Sequence[Any]
+    reached: int = 0
 
     @property
     def ends(self) -> int:
         """The offset due next."""
-        return int(self.records[-1].offset) + 1
+        return max(self.reached, int(self.records[-1].offset) + 1 if len(self.records) else self.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class RunConsumer(Fetching):
                 await self._until_taken_in()
                 if not self._goes_on(generation):
                     return
-                yield tp, self._message(tp, fetched, fetched, generation)
+                yield tp, self._message(tp, fetched, fetched, reach(fetched)[1], generation)
                 if not self._goes_on(generation):
                     return  # it may have been dropped on its way, and so is asked for again
                 self._custody.handed(fetch, tp)
@@ -115,7 +118,7 @@ class RunConsumer(Fetching):
                 return
             self._due[tp] = run.ends
             self._custody.handed(fetch, tp)
-            yield tp, self._message(tp, run, run.records, generation)
+            yield tp, self._message(tp, run, run.records, run.ends, generation)
 
     def _next_of(self, tp: TP) -> int | None:
         if tp.topic not in self._reading.topics:
@@ -126,20 +129,18 @@ class RunConsumer(Fetching):
         if self._epoch_generation != self.app.consumer_generation_id or tp not in self._due:
             return None  # fetched before this epoch was noted
         due = self._due[tp]
-        kept = fetched if fetched[0].offset >= due else [record for record in fetched if record.offset >= due]
-        if not kept:
+        begins, ends = reach(fetched)
+        if ends <= due:
             return None
-        first = int(kept[0].offset)
-        if first != due and self._mismatch.get(tp) != (due, first):
-            self._mismatch[tp] = due, first
-            log.warning("%s: %s came where %s is due; reading again from there", tp, first, due)
+        if begins > due and self._mismatch.get(tp) != (due, begins):
+            self._mismatch[tp] = due, begins
+            log.warning("%s: %s came where %s is due; reading again from there", tp, begins, due)
             return None
-        if first != due:
-            # Asked for `due`, the broker twice gave `first`: what lay between is gone by retention, or never was a
-            # record (a transaction's marker).
-            log.error("%s: the log has no records from %s to %s", tp, due, first - 1)
+        if begins > due:  # asked for `due`, the broker twice gave this: what lay between is gone by retention
+            log.error("%s: the log has no records from %s to %s", tp, due, begins - 1)
         self._mismatch.pop(tp, None)
-        return Run(self._epoch, self._starts[tp], due, kept)
+        kept = fetched if begins >= due else [record for record in fetched if record.offset >= due]
+        return Run(self._epoch, self._starts[tp], due, kept, ends)
 
     async def _until_streams_listen(self) -> None:
         while self.flow_active and not (self._streams_listen or self.should_stop):  # noqa: ASYNC110
@@ -154,15 +155,15 @@ class RunConsumer(Fetching):
         super().resume_flow()
         self._resumed = True
 
-    def _message(self, tp: TP, value: object, records: Sequence[Any], generation: int) -> ConsumerMessage:
-        """One that stands for all these records."""
-        last = records[-1]
+    def _message(self, tp: TP, value: object, records: Sequence[Any], ends: int, generation: int) -> ConsumerMessage:
+        """One that stands for all these records and whatever else lies before `ends`."""
+        last = records[-1] if len(records) else None
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            last.offset,
-            last.timestamp / 1000,
-            last.timestamp_type,
+            ends - 1,
+            0.0 if last is None else last.timestamp / 1000,
+            0 if last is None else last.timestamp_type,
             [],
             None,
             cast(bytes, value),  # the app's topics are raw: whatever stands here reaches the agent, or the table
@@ -229,3 +230,4 @@ class RunTransport(Transport):
         super().__init__(*args, **kwargs)
         self.reading = reading
         batches.install()
+        spans.install()

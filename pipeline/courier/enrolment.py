@@ -49,6 +49,7 @@ class Enrolment:
             records = await asyncio.to_thread(self._follower.read, 0.1, RUN)
             if records:
                 await self._books.write(list(self._new(records, codec)))
+            if self._follower.uncommitted:
                 await asyncio.to_thread(self._follower.commit)
 
     async def stop(self) -> None:

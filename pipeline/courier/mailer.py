@@ -95,7 +95,10 @@ class Mailer:
         """Reads, even when nothing can be sent: a member that does not is taken for dead."""
         wait = 0.0 if self._next() else 0.25
         for record in await call(member.read, wait, 1):
-            self._bags[record.topic, record.partition].put(record, monotonic())
+            self._bags[record.place].put(record, monotonic())
+        for place, end in member.ends.items():
+            self._bags[place].read_up_to(end)
+            member.settled(place, self._bags[place].settled or 0)
         for place, bag in list(self._bags.items()):
             await call(self._regulate, member, place, bag)
         following = self._next()

@@ -46,6 +46,10 @@ class Postbag:
             self._waiting[record.offset] = Waiting(record, due)
         self._following = record.offset + 1
 
+    def read_up_to(self, end: int) -> None:
+        """There is nothing before that offset that was not put: the log may end with what is no record."""
+        self._following = max(end, self._following or 0)
+
     def _is_repeated(self, record: Record) -> bool:
         if record.value is None:
             return False

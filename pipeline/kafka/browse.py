@@ -11,6 +11,7 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline.errors import LogUnavailable
+from pipeline.kafka.connection import reading
 from pipeline.kafka.record import END_OF_PARTITION, Record, record_of
 from pipeline.kafka.tail import Watermarks, watermarks
 from pipeline.settings import KafkaSettings
@@ -65,15 +66,7 @@ def committed(settings: KafkaSettings, group: str, topic: str) -> Mapping[int, i
 
 def _consumer(settings: KafkaSettings, group: str = "thalweg-browse") -> Consumer:
     return Consumer(
-        {
-            "bootstrap.servers": settings.bootstrap,
-            "group.id": group,
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "enable.partition.eof": True,
-            "queued.max.messages.kbytes": 16 * 1024,
-            "allow.auto.create.topics": False,
-        },
+        reading(settings, group) | {"enable.partition.eof": True, "queued.max.messages.kbytes": 16 * 1024},
         logger=log,
     )
 

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.errors import LogUnavailable
+from pipeline.kafka.connection import reading
 from pipeline.kafka.member import Place, check
-from pipeline.kafka.record import Record, record_of
+from pipeline.kafka.record import END_OF_PARTITION, Record, end_of, record_of
 from pipeline.kafka.tail import watermarks
 from pipeline.settings import KafkaSettings
 
@@ -38,18 +39,8 @@ class Follower:
         self._read: dict[Place, int] = {}
         self._committed: dict[Place, int] = {}
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": settings.bootstrap,
-                "client.id": group,
-                "group.id": group,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "earliest",
-                "fetch.min.bytes": 1,
-                "fetch.error.backoff.ms": 100,
-                "queued.max.messages.kbytes": 16 * 1024,
-                "allow.auto.create.topics": False,
-            },
+            reading(settings, group)
+            | {"client.id": group, "enable.partition.eof": True, "queued.max.messages.kbytes": 16 * 1024},
             logger=log,
         )
 
@@ -73,10 +64,18 @@ class Follower:
             error = message.error()
             if error is None:
                 records.append(record_of(message))
+                self._read[records[-1].place] = records[-1].offset + 1
+            elif error.code() == END_OF_PARTITION:
+                place, offset = end_of(message)
+                self._read[place] = max(offset, self._read.get(place, 0))
             else:
                 check(error)
-        self._read |= {(record.topic, record.partition): record.offset + 1 for record in records}
         return records
+
+    @property
+    def uncommitted(self) -> bool:
+        """Whether it has come further than what is committed; also past what is no record, a transaction's marker."""
+        return self._read != self._committed
 
     def commit(self) -> None:
         """Nothing that has been read needs to be read again. Raises LogUnavailable."""

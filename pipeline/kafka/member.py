@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.errors import Broken, LogUnavailable
-from pipeline.kafka.record import BEYOND_USE, Record, record_of
+from pipeline.kafka.connection import reading
+from pipeline.kafka.record import BEYOND_USE, END_OF_PARTITION, Record, end_of, record_of
 from pipeline.kafka.tail import Watermarks, watermarks
 from pipeline.settings import KafkaSettings
 
@@ -40,37 +41,36 @@ class Member:
     ) -> None:
         self._assigned, self._revoked = assigned, revoked
         self._held: set[Place] = set()
+        self.ends: dict[Place, int] = {}
+        """Of what the last `read` found to be read to its end, the offset the next record will have."""
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": settings.bootstrap,
-                "group.id": group,
+            reading(settings, group)
+            | {
                 "client.id": instance or f"{group}-{uuid.uuid4().hex[:8]}",
                 "session.timeout.ms": session_ms,
                 "heartbeat.interval.ms": max(500, session_ms // 5),
                 "partition.assignment.strategy": "cooperative-sticky",
                 "enable.auto.commit": True,
-                "enable.auto.offset.store": False,
                 "auto.commit.interval.ms": 1000,
-                "auto.offset.reset": "earliest",
-                "fetch.min.bytes": 1,
-                "fetch.error.backoff.ms": 100,
+                "enable.partition.eof": True,
                 "queued.max.messages.kbytes": 32 * 1024,
                 "topic.metadata.refresh.interval.ms": 10_000,
-                "allow.auto.create.topics": False,
             }
             | ({"group.instance.id": instance} if instance else {}),
             logger=log,
         )
         # Asked for watermarks: on the reading client's connection the answer waits behind a fetch, half a second.
-        self._asker = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": group}, logger=log)
+        self._asker = Consumer(reading(settings, group), logger=log)
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
 
     def read(self, timeout: float, limit: int) -> list[Record]:
         """The next records, at most `limit`; each partition's in order. Returns within about `timeout` seconds with
-        what there is. Raises Broken when the group has another process of this name, or the client is beyond use, and
-        LogUnavailable when Kafka does not let this process read."""
+        what there is. `ends` then tells which partitions have been read to their end. Raises Broken when the group has
+        another process of this name, or the client is beyond use, and LogUnavailable when Kafka does not let this
+        process read."""
+        self.ends = {}
         first = self._consumer.poll(timeout)
         if first is None:
             return []
@@ -79,9 +79,12 @@ class Member:
             error = message.error()
             if error is None:
                 records.append(record_of(message))
+            elif error.code() == END_OF_PARTITION:
+                self.ends |= [end_of(message)]
             else:
                 check(error)
-        return [record for record in records if (record.topic, record.partition) in self._held]
+        self.ends = {place: offset for place, offset in self.ends.items() if place in self._held}
+        return [record for record in records if record.place in self._held]
 
     def begin(self, place: Place, offset: int) -> bool:
         """Lets the partition give its records from `offset`. False when the client is not ready for it yet."""

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Librdkafka
 
 from pipeline.errors import Broken, Failure, LogUnavailable, Overloaded
+from pipeline.kafka.connection import connection
 from pipeline.kafka.flight import Flight
 from pipeline.settings import KafkaSettings
 from schemas.position import Position
@@ -53,7 +54,7 @@ class Producer:
     ) -> None:
         self._client = Librdkafka(
             {
-                "bootstrap.servers": settings.bootstrap,
+                **connection(settings),
                 "client.id": client_id,
                 "enable.idempotence": True,
                 "acks": "all",

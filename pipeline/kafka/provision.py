@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from pipeline.errors import LogUnavailable, Misconfigured
+from pipeline.kafka.connection import connection
 from pipeline.settings import KafkaSettings
 from schemas.catalogue import TOPICS, changelog
 from schemas.topic import Topic
@@ -59,7 +60,7 @@ def provision(settings: KafkaSettings, topics: Iterable[Topic] = TOPICS, timeout
     Raises LogUnavailable when the broker does not answer, Misconfigured when a topic has other partitions than
     declared, for keys and state would no longer meet, or when the broker refuses to make one as it is set.
     """
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000}, logger=log)
+    admin = AdminClient(connection(settings) | {"socket.timeout.ms": 10_000}, logger=log)
     wanted = list(_wanted(settings, topics))
     there = {topic.name: topic for topic in existing(settings, timeout)}
     for topic in wanted:
@@ -81,7 +82,7 @@ def provision(settings: KafkaSettings, topics: Iterable[Topic] = TOPICS, timeout
 
 def existing(settings: KafkaSettings, timeout: float = 10.0) -> list[Existing]:
     """The broker's topics. Raises LogUnavailable."""
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": 10_000}, logger=log)
+    admin = AdminClient(connection(settings) | {"socket.timeout.ms": 10_000}, logger=log)
     try:
         listed = admin.list_topics(timeout=timeout).topics
     except KafkaException as error:

@@ -38,6 +38,11 @@ class Record:
         return Position(self.topic, self.partition, self.offset)
 
     @property
+    def place(self) -> tuple[str, int]:
+        """(topic, partition)"""
+        return self.topic, self.partition
+
+    @property
     def source(self) -> Position | None:
         """Of a tombstone, the position of the record that caused it; None where its writer did not say."""
         try:
@@ -58,6 +63,12 @@ def record_of(message: Message) -> Record:
         message.value(),
         {name: value or b"" for name, value in headers} if headers else {},
     )
+
+
+def end_of(message: Message) -> tuple[tuple[str, int], int]:
+    """From an end-of-partition event: the place, and the offset its next record will have. Offsets before it that gave
+    no record have none: a transaction's marker, an aborted record, or what compaction took."""
+    return (cast(str, message.topic()), cast(int, message.partition())), cast(int, message.offset())
 
 
 def _headers(message: Message) -> list[tuple[str, bytes | None]] | None:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.errors import LogUnavailable
-from pipeline.kafka.record import END_OF_PARTITION, Record, record_of
+from pipeline.kafka.connection import reading
+from pipeline.kafka.record import END_OF_PARTITION, Record, end_of, record_of
 from pipeline.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -54,19 +55,11 @@ class Tail:
         moved: Callable[[str, int, int, int], None] | None = None,
         run: int = 1000,
     ) -> None:
-        self._configuration = {
-            "bootstrap.servers": settings.bootstrap,
+        self._configuration = reading(settings, f"{client_id}-unused") | {
             "client.id": client_id,
-            "group.id": f"{client_id}-unused",  # librdkafka wants one; nothing is ever committed
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
-            "fetch.min.bytes": 1,
             "socket.nagle.disable": True,
-            "fetch.error.backoff.ms": 100,
             "queued.max.messages.kbytes": 32 * 1024,
-            "allow.auto.create.topics": False,
         }
         self._opened: Consumer | None = None
         self._deliver, self._moved, self._run = deliver, moved, run
@@ -142,7 +135,7 @@ class Tail:
                 if error is None:
                     records.append(record_of(message))
                 elif error.code() == END_OF_PARTITION:
-                    ends |= _end(message)
+                    ends |= [end_of(message)]
                 else:
                     log.warning("tail: %s", error.str())
             # The end of a partition is news only to one who waits for it, and where no record told of it.
@@ -174,12 +167,6 @@ class Tail:
     def _check_caught_up(self) -> None:
         if not self.caught_up.is_set() and all(self._next[place] >= goal for place, goal in self._goal.items()):
             self.caught_up.set()
-
-
-def _end(message: Message) -> dict[tuple[str, int], int]:
-    """What an end-of-partition event says: the offset the next record will have."""
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    return {} if topic is None or partition is None or offset is None else {(topic, partition): offset}
 
 
 def watermarks(consumer: Consumer, topic: str, partition: int) -> Watermarks:

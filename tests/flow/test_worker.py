@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
@@ -20,6 +21,7 @@ from pipeline.kafka.group import GroupWatch
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
 from schemas.catalogue import WORKERS_GROUP
+from schemas.clustering.points import PointsObserved
 from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
 from schemas.exchange import Refused
@@ -28,7 +30,9 @@ from tests.flow.child import Child, worker
 from tests.flow.history import Place, Reference, delivered, stored_states
 from tests.flow.load import await_commits, lag, load
 from tests.flow.stack import until
+from tests.pipeline.kafka.topics import Topics
 from tests.ports import free_ports
+from topologies.intake import partition_of
 from topologies.site import EXIT_BROKEN
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(240)]
@@ -171,6 +175,37 @@ async def test_a_static_worker_that_is_back_in_time_is_not_missed(
     await asyncio.to_thread(await_commits, kafka)
     assert one.log.read_bytes().count(ASSIGNED) == assignments, "the other worker took part in a rebalance"
     assert assert_as_if_undisturbed(kafka, prefix) == 0
+
+
+async def test_what_an_aborted_transaction_wrote_was_never_said_and_a_committed_one_is_read_to_its_end(
+    kafka: KafkaSettings, make: Make, prefix: str
+) -> None:
+    topics, stream = Topics(kafka), f"{prefix}-0"
+    partition = partition_of(stream.encode(), kafka.partitions)
+
+    def write(at: float, *, aborted: bool = False) -> None:
+        values = np.random.default_rng(abs(int(at))).normal(at, 1, 15)
+        batches = [CODEC.encode(PointsObserved(stream, now(), 3, values + shift)) for shift in (0, 0.1, 0.2)]
+        topics.write_in_a_transaction(OBSERVED.name, batches, partition, stream.encode(), aborted=aborted)
+
+    def transactions() -> None:
+        for at in (0, 5):
+            write(at)
+            write(-500 - at, aborted=True)
+
+    await asyncio.to_thread(transactions)  # some are in one fetch
+    await load(kafka, prefix, seed=11, batches=60, pace=60)
+    child = make(89).start()
+    await asyncio.to_thread(await_commits, kafka)
+    await asyncio.to_thread(write, 1)  # others come one by one, and the log ends with the marker of an aborted one
+    await asyncio.to_thread(write, -900, aborted=True)
+    await asyncio.to_thread(await_commits, kafka)
+    assert child.stop() == 0
+    assert lag(kafka) == 0
+    assert assert_as_if_undisturbed(kafka, prefix) == 0
+    told = [labels for (place, _), labels in delivered(kafka, CODEC, prefix)[0].items() if place == partition]
+    assert len([labels for labels in told if len(labels) == 5]) == 9, "three batches of each committed transaction"
+    assert "ERROR" not in child.tail(100_000)
 
 
 ASSIGNED = b"Executing _on_partitions_assigned"

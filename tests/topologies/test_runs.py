@@ -17,6 +17,7 @@ from mode import Service
 from topologies.app import create_app
 from topologies.runs import Run, RunConsumer
 from topologies.settings import WorkerSettings
+from topologies.spans import Span
 
 TOPIC = "points.observed.v1"
 PLACE = TP(TOPIC, 0)
@@ -188,6 +189,38 @@ async def test_what_the_broker_twice_does_not_have_is_passed_with_its_place_kept
     consumer.fetches = [records([7, 8]), records([7, 8]), records([9])]
     assert spans(await read(consumer)) == [(5, 7, 9), (9, 9, 10)]
     assert consumer.seeks == [5, 5]
+
+
+async def test_offsets_without_a_record_are_part_of_a_run(consumer: Scripted, caplog: pytest.LogCaptureFixture) -> None:
+    """A fetch that began where it was due brought all there is: aborted records, markers and holes are not waited
+    for, and nothing is read again."""
+    await consumer.perform_seek()
+    consumer.fetches = [span(5, [7, 8], 10), span(10, [], 14), span(14, [14], 15)]
+    runs = await read(consumer)
+    assert [(run.begins, [record.offset for record in run.records], run.ends) for run in runs] == [
+        (5, [7, 8], 10),
+        (10, [], 14),
+        (14, [14], 15),
+    ]
+    assert consumer.seeks == [5]
+    assert not [line for line in caplog.records if line.levelname in ("WARNING", "ERROR")]
+
+
+async def test_a_span_that_begins_behind_what_is_due_is_read_again(consumer: Scripted) -> None:
+    await consumer.perform_seek()
+    consumer.fetches = [span(7, [8], 9), span(5, [5, 8], 9)]
+    assert spans(await read(consumer)) == [(5, 5, 9)]
+    assert consumer.seeks == [5, 5]
+
+
+async def test_recovery_comes_past_a_changelogs_end_that_holds_no_record(consumer: Scripted) -> None:
+    consumer.fetches = [{CHANGELOG: Span([Fetched(3, CHANGELOG.topic)], 0, 6)}]
+    assert await offsets_read(consumer) == [3]
+    assert consumer.app.tables.recovery.active_offsets[CHANGELOG] == 5  # type: ignore[attr-defined]
+
+
+def span(begins: int, offsets: Iterable[int], ends: int) -> dict[TP, list[Fetched]]:
+    return {PLACE: Span([Fetched(offset) for offset in offsets], begins, ends)}
 
 
 async def test_a_run_that_slips_further_is_asked_for_again(consumer: Scripted) -> None:

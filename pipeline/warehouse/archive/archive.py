@@ -89,6 +89,8 @@ class Archive:
         busy = any(lane.under_way for lane in self._lanes.values())
         for record in self._member.read(0.002 if busy else 0.05, RUN):
             self._take(record)
+        for place, offset in self._member.ends.items():
+            self._pass(place, offset)
         now = time.monotonic()
         for lane in list(self._lanes.values()):
             lane.advance(self._executor, now)
@@ -98,23 +100,32 @@ class Archive:
             log.info("stored since the start: %s", self._figures())
 
     def _take(self, record: Record) -> None:
-        place = (record.topic, record.partition)
+        place = record.place
         lane = self._lanes.get(place)
         if lane is None or not lane.running:
             return
         gap = record.offset > lane.expected and not lane.target.topic.compacted
-        if not gap or self._explained(place, lane, record):
+        if not gap or self._explained(place, lane, record.offset):
             lane.take(record, time.monotonic())
 
-    def _explained(self, place: Place, lane: Lane, record: Record) -> bool:
-        """Whether records that are missing before this one are missing from the log itself."""
-        missing = record.offset - lane.expected
-        if self._member.marks(place).low >= record.offset:
+    def _pass(self, place: Place, end: int) -> None:
+        """The partition has been read to its end: what lies before it is no record, the marker of a transaction say."""
+        lane = self._lanes.get(place)
+        if lane is None or not lane.running or end <= lane.expected:
+            return
+        if lane.target.topic.compacted or self._explained(place, lane, end):
+            lane.skip_to(end)
+
+    def _explained(self, place: Place, lane: Lane, offset: int) -> bool:
+        """Whether records that are missing before this offset are missing from the log itself. Seen again when it is
+        read again from there, they never were records for a reader of committed ones, or were compacted away."""
+        missing = offset - lane.expected
+        if self._member.marks(place).low >= offset:
             self.counts["expired"] += missing
             log.error("%s: %d records from %d are gone, the log no longer has them", lane.name, missing, lane.expected)
             return True
         if (place, lane.expected) in self._gaps:
-            log.warning("%s: the log has no records between %d and %d", lane.name, lane.expected, record.offset)
+            log.info("%s: the log has no committed records between %d and %d", lane.name, lane.expected, offset)
             return True
         self._gaps.add((place, lane.expected))
         lane.reopen()

@@ -118,6 +118,12 @@ class Lane:
             self._intake.add(record, now)
             self._next = record.offset + 1
 
+    def skip_to(self, offset: int) -> None:
+        """There are no records before that one."""
+        if self._stage is Stage.RUNNING and self._intake is not None and offset > self._next:
+            self._intake.through = offset - 1
+            self._next = offset
+
     def reopen(self) -> None:
         """Forgets all that is gathered and asks the table anew."""
         self._tap.hold()

@@ -101,3 +101,19 @@ def test_a_log_that_is_away_is_said_to_be(topic: str, group: str, monkeypatch: p
     monkeypatch.setattr("pipeline.kafka.follower.PATIENCE_S", 0.5)
     with closing(Follower(NOBODY, group)) as follower, pytest.raises(LogUnavailable, match=group):
         follower.start([(topic, 0)])
+
+
+def test_it_comes_past_the_marker_of_a_transaction_and_is_told_nothing_of_an_aborted_one(
+    kafka: KafkaSettings, topics: Topics, topic: str, group: str
+) -> None:
+    with following(kafka, group, topic) as follower:
+        topics.write_in_a_transaction(topic, [b"said"])
+        topics.write_in_a_transaction(topic, [b"never said"], aborted=True)
+        found, deadline = values(follower, 1), time.monotonic() + 60
+        while follower.committed[topic, 0] != 4:
+            assert time.monotonic() < deadline
+            found += [record.value for record in follower.read(0.2, 100)]
+            if follower.uncommitted:
+                follower.commit()
+        assert found == [b"said"]
+    assert committed(kafka, group, topic)[0] == 4

@@ -196,3 +196,16 @@ def test_a_name_that_is_taken_by_another_process_breaks_the_first(
             second.until(lambda: len(second.held) == 3)
             with pytest.raises(Broken, match="cannot go on"):
                 first.until(lambda: False)
+
+
+def test_a_transactions_marker_is_told_as_an_end_and_what_it_aborted_never_comes(
+    kafka: KafkaSettings, topics: Topics, topic: str, group: str
+) -> None:
+    topics.write_in_a_transaction(topic, [b"said"])
+    topics.write_in_a_transaction(topic, [b"never said"], aborted=True)
+    owner = Owner(kafka, group, topic)
+    with owning(owner):
+        owner.until(lambda: len(owner.held) == 3)
+        owner.begin((topic, 0), 0)
+        owner.until(lambda: owner.member.ends.get((topic, 0)) == 4)
+    assert [record.value for record in owner.records] == [b"said"]

@@ -65,13 +65,14 @@ async def test_an_empty_topic_is_caught_up_with_at_once(kafka: KafkaSettings, to
 async def test_a_log_that_ends_with_a_transactions_marker_is_caught_up_with(
     kafka: KafkaSettings, topics: Topics, topic: str, heard: Heard
 ) -> None:
+    topics.write_in_a_transaction(topic, [b"never said"], aborted=True)
     topics.write_in_a_transaction(topic, [b"a", b"b"])
     tail = Tail(kafka, "test", heard.take)
     await tail.start({(topic, 0): BEGINNING})
     async with asyncio.timeout(30):
         await tail.caught_up.wait()
     assert heard.values == [b"a", b"b"]
-    assert tail.positions == {(topic, 0): 3}
+    assert tail.positions == {(topic, 0): 5}
     await tail.stop()
 
 

@@ -39,15 +39,22 @@ class Topics:
             producer.produce(topic, value=value, key=key, partition=partition)
         assert producer.flush(30) == 0
 
-    def write_in_a_transaction(self, topic: str, values: Sequence[bytes], partition: int = 0) -> None:
-        """Leaves a marker, which is no record, at the partition's end."""
+    def write_in_a_transaction(
+        self, topic: str, values: Sequence[bytes], partition: int = 0, key: bytes = b"k", *, aborted: bool = False
+    ) -> None:
+        """Leaves a marker, which is no record, at the partition's end. No one else may write there meanwhile."""
+        before = ends(self._settings, topic)[partition].high
         producer = Producer({"bootstrap.servers": self._settings.bootstrap, "transactional.id": topic})
         producer.init_transactions(30)
         producer.begin_transaction()
         for value in values:
-            producer.produce(topic, value=value, key=b"k", partition=partition)
-        producer.commit_transaction(30)
-        while ends(self._settings, topic)[partition].high != len(values) + 1:  # markers follow the commit
+            producer.produce(topic, value=value, key=key, partition=partition)
+        producer.flush(30)  # an aborted transaction may else have sent nothing
+        if aborted:
+            producer.abort_transaction(30)
+        else:
+            producer.commit_transaction(30)
+        while ends(self._settings, topic)[partition].high != before + len(values) + 1:  # markers follow the end
             time.sleep(0.02)
 
     def delete_before(self, topic: str, offset: int, partition: int = 0) -> None:
