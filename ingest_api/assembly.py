@@ -20,7 +20,7 @@ from ingest_api.live.clustering import WATCHES
 from ingest_api.live.settings import LiveSettings
 from ingest_api.replies import Replies
 from ingest_api.settings import ApiSettings
-from ingest_api.vitality import probes
+from ingest_api.vitality import WorkersPart, probes, workers_of
 from ingest_api.wiring import Wiring, wire
 from pipeline.clock import now
 from pipeline.errors import LogUnavailable, Misconfigured
@@ -34,6 +34,8 @@ from schemas.accounts.webhooks import Delivery
 from schemas.catalogue import TOPICS
 from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
+from schemas.operations.topics import VITALS
+from schemas.operations.vitals import VitalsReported
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,9 @@ def assemble(settings: DoorSettings) -> Assembled:
     replies = Replies(settings.kafka, ordinal, codec, clock)
     gate = Gate(settings.kafka, ordinal, codec, clock, replies)
     deliveries = Shelf(DELIVERIES, Delivery, codec, order=attrgetter("advance"))
-    views = following(settings.kafka, ordinal, (USERS, KEYS, WEBHOOKS, INVITATIONS), [deliveries], codec)
+    vitals = Shelf(VITALS, VitalsReported, codec)
+    workers = workers_of(settings.kafka, vitals, clock)
+    views = following(settings.kafka, ordinal, (USERS, KEYS, WEBHOOKS, INVITATIONS), [deliveries, vitals], codec)
     accounts = assemble_accounts(
         settings.api,
         settings.accounts,
@@ -134,7 +138,7 @@ def assemble(settings: DoorSettings) -> Assembled:
     )
     clustering = ClusteringDoor(gate, replies, streams, reader, codec, clock, settings.api.max_points)
     audit = Audit(settings.kafka, ordinal, codec, clock, reader)
-    reached = (LogPart(settings.kafka), WarehousePart(reader), streams, views, replies, gate)
+    reached = (LogPart(settings.kafka), WarehousePart(reader), streams, views, WorkersPart(workers), replies, gate)
     parts = (*reached, accounts, live, clustering, audit)
     wiring = wire(settings.api, accounts.directory, parts, (), clock)
-    return Assembled(replace(wiring, probes=probes(settings.kafka, reader, clock)), live.drain)
+    return Assembled(replace(wiring, probes=probes(settings.kafka, workers, reader, clock)), live.drain)

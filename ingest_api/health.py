@@ -66,5 +66,5 @@ async def live() -> Json:
 @router.get("/ready", responses={503: {"description": "Not ready"}}, dependencies=[Depends(public(limited=False))])
 async def ready(request: Request) -> Json:
     """200 while this process can take requests; 503 takes it out of a balancer."""
-    found = await wiring_of(request).probes.findings()
-    return Json({"status": "ready" if found.ready else "not_ready"}, 200 if found.ready else 503)
+    is_ready = await wiring_of(request).probes.ready()
+    return Json({"status": "ready" if is_ready else "not_ready"}, 200 if is_ready else 503)

@@ -47,32 +47,48 @@ class Findings:
 
 
 class Probes:
-    """Asks all parts at once; the findings hold for `fresh` seconds, and only one caller asks at a time."""
+    """Asks several parts at once; what one said holds for `fresh` seconds, and only one caller asks it at a time."""
 
     def __init__(self, probes: Sequence[Probe], clock: Clock, patience: float = 1.0, fresh: float = 2.0) -> None:
-        self._probes, self._clock = tuple(probes), clock
-        self._patience, self._fresh = patience, fresh
-        self._lock = asyncio.Lock()
-        self._found: tuple[int, Findings] | None = None
+        self._asked = tuple(_Asked(probe, clock, patience, round(fresh * _SECOND)) for probe in probes)
 
     async def findings(self) -> Findings:
-        async with self._lock:
-            if self._found is None or self._clock() - self._found[0] > self._fresh * _SECOND:
-                self._found = (self._clock(), await self._ask())
-            return self._found[1]
+        """Of all parts."""
+        return await self._findings(self._asked)
 
-    async def _ask(self) -> Findings:
-        answers = await asyncio.gather(*(self._answer(probe) for probe in self._probes))
-        components = {probe.name: answer for probe, answer in zip(self._probes, answers, strict=True)}
-        ready = not any(probe.essential and components[probe.name] is Health.UNHEALTHY for probe in self._probes)
+    async def ready(self) -> bool:
+        """Whether this process can take requests. Asks the essential parts alone: a balancer that asks every second
+        must not lean on the others."""
+        return (await self._findings([asked for asked in self._asked if asked.probe.essential])).ready
+
+    async def _findings(self, asked: Sequence[_Asked]) -> Findings:
+        answers = await asyncio.gather(*(each.answer() for each in asked))
+        components = {each.probe.name: answer for each, answer in zip(asked, answers, strict=True)}
+        ready = not any(each.probe.essential and components[each.probe.name] is Health.UNHEALTHY for each in asked)
         return Findings(components, ready)
 
-    async def _answer(self, probe: Probe) -> Health:
+
+class _Asked:
+    """A probe, and what it said last."""
+
+    def __init__(self, probe: Probe, clock: Clock, patience: float, fresh: int) -> None:
+        self.probe = probe
+        self._clock, self._patience, self._fresh = clock, patience, fresh
+        self._lock = asyncio.Lock()
+        self._said: tuple[int, Health] | None = None
+
+    async def answer(self) -> Health:
+        async with self._lock:
+            if self._said is None or self._clock() - self._said[0] > self._fresh:
+                self._said = (self._clock(), await self._ask())
+            return self._said[1]
+
+    async def _ask(self) -> Health:
         try:
             async with asyncio.timeout(self._patience):
-                return Health(await probe.check())
+                return Health(await self.probe.check())
         except TimeoutError:
-            _LOG.warning("%s did not answer its probe within %g s", probe.name, self._patience)
+            _LOG.warning("%s did not answer its probe within %g s", self.probe.name, self._patience)
         except Exception as error:
-            _LOG.warning("the probe of %s failed: %s", probe.name, error)
+            _LOG.warning("the probe of %s failed: %s", self.probe.name, error)
         return Health.UNHEALTHY

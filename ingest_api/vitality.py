@@ -1,53 +1,120 @@
-"""What the door asks of the parts behind it: Kafka, the workers, the warehouse."""
+"""What the API asks of the parts behind it: Kafka, the workers, the warehouse."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from ingest_api.probes import Health, Probe, Probes
 from pipeline.clock import Clock
 from pipeline.kafka.group import GroupWatch, Standing
+from pipeline.kafka.member import Place
+from pipeline.kafka.view import Shelf
 from pipeline.settings import KafkaSettings
 from pipeline.warehouse.reader import Reader
-from schemas.catalogue import WORKERS_GROUP
-from schemas.clustering.topics import OBSERVED
+from schemas.catalogue import STATEFUL, WORKERS_GROUP
+from schemas.operations.vitals import REPORT_SECONDS, VitalsReported
 
+SILENT_SECONDS = 3 * REPORT_SECONDS
+"""A worker that has not reported for so long is taken for dead."""
 STALLED_SECONDS = 15.0
 PATIENCE_SECONDS = 3.0
 
 
-class Workers:
-    """Healthy: the group has members, is stable, and commits while there is something to commit.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A process's last report, and when it came, by this process's own monotonic clock."""
 
-    A dead worker with static membership stays a member until its session ends, so members alone prove nothing: with
-    records waiting, what is committed must move within STALLED_SECONDS.
+    vitals: VitalsReported
+    at: float
+
+
+class Workers:
+    """Healthy: every partition that has a state is held by a worker that reports, and what is committed moves while
+    there is something to commit.
+
+    Reports alone prove nothing, for a worker may hang beside its event loop: with records waiting, what is committed
+    must move within STALLED_SECONDS. Commits alone prove nothing, for there may be nothing to commit.
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
+    def __init__(self, places: Iterable[Place], clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._places = frozenset(places)
+        self._clock, self._monotonic = clock, monotonic
+        self._heard: dict[str, Heard] = {}
+        self._caught_up = False
         self._committed = -1
         self._waiting_since: float | None = None
 
+    def hear(self, key: str, vitals: VitalsReported | None) -> None:
+        """What is read of the past when this process starts is as old as it says; what comes later is news, whatever
+        the clock of its host."""
+        now = self._monotonic()
+        age = 0.0 if vitals is None or self._caught_up else max(0.0, (self._clock() - vitals.reported_at) / 1e6)
+        self._heard = {name: heard for name, heard in self._heard.items() if now - heard.at <= SILENT_SECONDS}
+        self._heard.pop(key, None)
+        if vitals is not None and age <= SILENT_SECONDS:
+            self._heard[key] = Heard(vitals, now - age)
+
+    def caught_up(self) -> None:
+        """What is heard from now on is said now."""
+        self._caught_up = True
+
+    @property
+    def alive(self) -> Mapping[str, VitalsReported]:
+        """The last reports of those that are not silent."""
+        now = self._monotonic()
+        return {key: heard.vitals for key, heard in self._heard.items() if now - heard.at <= SILENT_SECONDS}
+
     def judge(self, standing: Standing) -> Health:
         """By this standing and those before it, however long ago."""
+        stalled = self._stalled(standing)
+        ready = [vitals for vitals in self.alive.values() if vitals.ready]
+        if not ready:
+            return Health.UNHEALTHY
+        held = {(topic, number) for vitals in ready for topic, numbers in vitals.assigned.items() for number in numbers}
+        return Health.HEALTHY if self._places <= held and not stalled else Health.DEGRADED
+
+    def _stalled(self, standing: Standing) -> bool:
         committed = sum(standing.committed.values())
         if standing.lag == 0:
             self._waiting_since = None
         elif committed != self._committed or self._waiting_since is None:
             self._waiting_since = self._monotonic()
         self._committed = committed
-        if not standing.members:
-            return Health.UNHEALTHY
-        stalled = self._waiting_since is not None and self._monotonic() - self._waiting_since > STALLED_SECONDS
-        return Health.DEGRADED if stalled or not standing.stable else Health.HEALTHY
+        return self._waiting_since is not None and self._monotonic() - self._waiting_since > STALLED_SECONDS
 
 
-def probes(settings: KafkaSettings, reader: Reader, clock: Clock) -> Probes:
+@dataclass(frozen=True)
+class WorkersPart:
+    """Listens to the workers' reports, from the moment the shelf has what the log had of them."""
+
+    workers: Workers
+    name: str = "workers"
+
+    async def start(self) -> None:
+        self.workers.caught_up()
+
+    async def stop(self) -> None:
+        """Nothing was opened."""
+
+
+def places(settings: KafkaSettings) -> list[Place]:
+    """The partitions that workers keep a state of."""
+    return [(topic.name, number) for topic in STATEFUL for number in range(topic.partitions or settings.partitions)]
+
+
+def workers_of(settings: KafkaSettings, shelf: Shelf[VitalsReported], clock: Clock) -> Workers:
+    """Hears what the shelf holds."""
+    workers = Workers(places(settings), clock)
+    shelf.watch(workers.hear)
+    return workers
+
+
+def probes(settings: KafkaSettings, workers: Workers, reader: Reader, clock: Clock) -> Probes:
     """`log`, `database` and `algorithm`, as /health lists them. Without the log nothing can be taken."""
-    watch = GroupWatch(settings, WORKERS_GROUP, OBSERVED.name, settings.partitions)
-    workers = Workers()
+    watch = GroupWatch(settings, WORKERS_GROUP, places(settings))
 
     async def log() -> Health:
         await asyncio.to_thread(watch.reach)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from schemas.accounts import topics as accounts
 from schemas.clustering import topics as clustering
 from schemas.exchange import REPLAYED, REPLIES, dead_letters
+from schemas.operations import topics as operations
 from schemas.topic import Topic
 
-_STREETS: tuple[Topic, ...] = (*clustering.TOPICS, *accounts.TOPICS)
+_STREETS: tuple[Topic, ...] = (*clustering.TOPICS, *accounts.TOPICS, *operations.TOPICS)
 
 TOPICS: tuple[Topic, ...] = (
     *_STREETS,

@@ -12,8 +12,9 @@ import faust
 from pipeline import announce, heap, lifeline
 from pipeline.errors import Failure, Misconfigured
 from pipeline.kafka.arrival import await_broker
-from topologies.app import create_app, until_ready
+from topologies.app import create_app
 from topologies.engine import check_faust
+from topologies.readiness import until_ready
 from topologies.settings import WorkerSettings
 
 log = logging.getLogger("thalweg.worker")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import faust
 
 from schemas.catalogue import WORKERS_GROUP
-from topologies import accounts, clustering
+from topologies import accounts, clustering, operations
 from topologies.assignor import Assignor
 from topologies.runs import Reading, RunTransport
 from topologies.settings import WorkerSettings
@@ -23,7 +22,7 @@ log = logging.getLogger(__name__)
 Street = Callable[[faust.App, Site], None]
 METADATA_MS = 5000
 """Where leaders are is asked so often, so that a worker goes on soon after a broker has come back."""
-STREETS: Sequence[Street] = (clustering.attach, accounts.attach)
+STREETS: Sequence[Street] = (clustering.attach, accounts.attach, operations.attach)
 
 
 def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequence[Street] = STREETS) -> faust.App:
@@ -76,13 +75,3 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         await site.close()
 
     return app
-
-
-async def until_ready(app: faust.App) -> None:
-    """Returns once the worker has its partitions, their state, and reads."""
-    while not _ready(app):  # noqa: ASYNC110  (Faust tells of none of these by an event)
-        await asyncio.sleep(0.02)
-
-
-def _ready(app: faust.App) -> bool:
-    return bool(app.started and not app.rebalancing and app.flow_control.is_active() and app.tables.actives_ready)

@@ -42,6 +42,8 @@ class Site:
     """Topics the attached streets read in runs."""
     flushes: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """What each street does before its partitions are given away."""
+    farewells: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What is still sent when the worker ends as asked."""
     _producer: Producer | None = None
 
     def __post_init__(self) -> None:
@@ -64,5 +66,7 @@ class Site:
         await asyncio.gather(*(flush() for flush in self.flushes))
 
     async def close(self) -> None:
+        for farewell in self.farewells:
+            await farewell()
         if self._producer is not None:
             await self._producer.close()

@@ -1,27 +1,24 @@
-"""Watching a consumer group: whether it has members, and how far behind it is."""
+"""How far a consumer group is, seen from outside it.
+
+Asked by an ordinary consumer, and never by the administrative client: librdkafka's requests of that kind to a group's
+coordinator end the whole process when the coordinator moves (`list_consumer_group_offsets`: a null pointer where the
+broker answers NOT_COORDINATOR) or is lost (`describe_consumer_groups`: an assertion when the request times out). Who
+is a member is not asked at all: members say of themselves that they are alive (`schemas.operations`).
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from concurrent.futures import Future
+import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from confluent_kafka import (
-    ConsumerGroupState,
-    ConsumerGroupTopicPartitions,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
-    ConsumerGroupDescription,
-    OffsetSpec,
-)
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline.errors import LogUnavailable
+from pipeline.kafka.member import Place
+from pipeline.kafka.tail import BEGINNING, END
 from pipeline.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -29,63 +26,81 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A group's state now. `committed` and `ends` are offsets by partition of one topic."""
+    """Offsets by partition: what the group has committed, and where the log begins and ends."""
 
-    members: int
-    stable: bool
-    committed: Mapping[int, int]
-    ends: Mapping[int, int]
+    committed: Mapping[Place, int]
+    begins: Mapping[Place, int]
+    ends: Mapping[Place, int]
 
     @property
     def lag(self) -> int:
         """Records not yet committed; a partition without a commit counts whole."""
-        return sum(max(0, end - self.committed.get(partition, 0)) for partition, end in self.ends.items())
+        return sum(max(0, end - self._reached(place)) for place, end in self.ends.items())
+
+    def _reached(self, place: Place) -> int:
+        return max(self.begins.get(place, 0), self.committed.get(place, 0))
 
 
 class GroupWatch:
-    """Blocking; call it from a thread. Connects when it is first asked."""
+    """Blocking; call it from a thread. Connects when it is first asked, and joins no group."""
 
-    def __init__(self, settings: KafkaSettings, group: str, topic: str, partitions: int, patience: float = 2.0) -> None:
-        self._bootstrap = settings.bootstrap
-        self._group, self._topic, self._partitions, self._patience = group, topic, partitions, patience
+    def __init__(self, settings: KafkaSettings, group: str, places: Iterable[Place], patience: float = 2.0) -> None:
+        self._bootstrap, self._group = settings.bootstrap, group
+        self._places, self._patience = tuple(places), patience
+        self._asking = threading.Lock()
 
     @cached_property
-    def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self._bootstrap, "socket.timeout.ms": 5000}, logger=log)
+    def _consumer(self) -> Consumer:
+        return Consumer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "group.id": self._group,
+                "enable.auto.commit": False,
+                "allow.auto.create.topics": False,
+                "socket.timeout.ms": 5000,
+            },
+            logger=log,
+        )
 
     def reach(self) -> None:
         """Returns when a broker answers. Raises LogUnavailable."""
         try:
-            self._admin.list_topics(self._topic, timeout=self._patience)
+            self._consumer.list_topics(self._places[0][0], timeout=self._patience)
         except KafkaException as error:
             raise LogUnavailable(f"no Kafka broker answers at {self._bootstrap}: {error.args[0].str()}") from error
 
     def standing(self) -> Standing:
-        """Of a group that nobody ever joined: no members. Raises LogUnavailable."""
-        places = [TopicPartition(self._topic, partition) for partition in range(self._partitions)]
-        asked = ConsumerGroupTopicPartitions(self._group, places)
+        """Raises LogUnavailable, also while another thread still waits for an answer: a broker that is away must not
+        gather threads."""
+        if not self._asking.acquire(blocking=False):
+            raise LogUnavailable(f"the offsets of group {self._group} have been asked for and have not come yet")
         try:
-            described = self._admin.describe_consumer_groups([self._group], request_timeout=self._patience)
-            offsets = self._admin.list_consumer_group_offsets([asked], request_timeout=self._patience)
-            newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-            latest = self._admin.list_offsets(dict.fromkeys(places, newest), request_timeout=self._patience)
-            members, stable = self._membership(described[self._group])
-            committed = offsets[self._group].result(self._patience).topic_partitions or []
-            ends = {place.partition: future.result(self._patience).offset for place, future in latest.items()}
-        except (KafkaException, TimeoutError) as error:
-            raise LogUnavailable(f"the state of group {self._group} is not to be had: {error}") from error
-        return Standing(
-            members=members,
-            stable=stable,
-            committed={place.partition: place.offset for place in committed if place.offset >= 0},
-            ends=ends,
-        )
-
-    def _membership(self, described: Future[ConsumerGroupDescription]) -> tuple[int, bool]:
-        try:
-            group = described.result(self._patience)
+            return self._standing()
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:  # KIP-1043: brokers from 4.0 on say so
-                return 0, False
-            raise
-        return len(group.members), group.state == ConsumerGroupState.STABLE
+            raise LogUnavailable(
+                f"the offsets of group {self._group} are not to be had: {error.args[0].str()}"
+            ) from error
+        finally:
+            self._asking.release()
+
+    def _standing(self) -> Standing:
+        asked = [TopicPartition(*place) for place in self._places]
+        committed = self._consumer.committed(asked, timeout=self._patience)
+        begins, ends = self._offsets(BEGINNING), self._offsets(END)
+        return Standing({place: offset for place, offset in _offsets(committed).items() if offset >= 0}, begins, ends)
+
+    def _offsets(self, bound: int) -> Mapping[Place, int]:
+        """One request a broker, where `get_watermark_offsets` takes one a partition: -2 and -1 are the log's beginning
+        and end for the protocol (ListOffsets), as they are for the client."""
+        asked = [TopicPartition(*place, bound) for place in self._places]
+        return _offsets(self._consumer.offsets_for_times(asked, timeout=self._patience))
+
+
+def _offsets(answered: Iterable[TopicPartition]) -> dict[Place, int]:
+    """Raises KafkaException where a partition has an error instead."""
+    found = {}
+    for each in answered:
+        if each.error is not None:
+            raise KafkaException(each.error)
+        found[each.topic, each.partition] = each.offset
+    return found

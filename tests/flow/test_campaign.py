@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import pytest
 
 from schemas.accounts.users import User
+from tests.flow.campaign.balancer import Balancer
 from tests.flow.campaign.deeds import Deed, Deeds, Told
-from tests.flow.campaign.outcome import Outcome
+from tests.flow.campaign.outcome import Outcome, signalled
+from tests.flow.campaign.parts import Ended
 from tests.flow.campaign.plan import Kind, Target, draw
 from tests.flow.campaign.run import Campaign, Findings
 from tests.flow.campaign.verdicts import check_names
@@ -33,6 +35,8 @@ def test_plans_spare_nobody() -> None:
     blows = [blow for seed in range(20) for blow in draw(seed, 20).blows]
     assert {blow.target for blow in blows if blow.kind is Kind.KILL} == set(Target)
     assert {blow.target for blow in blows if blow.kind is Kind.FREEZE} == set(Target)
+    rolled = {blow.target for blow in blows if blow.kind is Kind.ROLL}
+    assert rolled == {Target.WORKER, Target.API, Target.BROKER}
     assert {draw(seed, 1).static for seed in range(4)} == {True, False}
     frozen = [blow.seconds for blow in blows if blow.kind is Kind.FREEZE and blow.target is Target.WORKER]
     assert min(frozen) < draw(0, 1).session < max(frozen), "some zombies, some not"
@@ -56,6 +60,18 @@ def test_what_was_promised_holds_though_everything_was_killed(run: tuple[Outcome
     assert found.counts["commands"] > 200
     assert found.counts["commands rejected"] > 50
     assert found.counts["deeds accepted"] > 50
+
+
+def test_an_end_by_a_signal_that_nobody_sent_is_a_violation() -> None:
+    fell, left = Ended("api-0", 0.0, -11, "last words"), Ended("archive-0", 0.0, 1, "fenced")
+    assert signalled([fell, left]) == ["api-0 ended by SIGSEGV, which nobody sent: last words"]
+
+
+def test_a_balancer_tells_of_an_answer_that_none_may_give_and_of_none_at_all() -> None:
+    balancer = Balancer([])
+    balancer.answers.update({("/live", 200): 3, ("/live", 503): 1, ("/ready", 200): 1, ("/ready", 503): 2})
+    balancer.answers.update({("/health", 0): 5, ("/health", 503): 1})
+    assert list(balancer.violations()) == ["/live answered 503, 1 times", "/health never answered 200"]
 
 
 Tamper = Callable[[Findings], Findings]

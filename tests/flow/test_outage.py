@@ -1,4 +1,7 @@
-"""Kafka away under load: callers are told to come back, nobody gives up or swells, and nothing acknowledged is lost."""
+"""Kafka away under load: callers are told to come back, nobody gives up or swells, and nothing acknowledged is lost.
+
+The API processes are asked all the while whether they are well, as a load balancer asks them.
+"""
 
 from __future__ import annotations
 
@@ -32,3 +35,13 @@ async def test_a_broker_that_is_away_is_waited_for(kind: Kind, tmp_path: Path) -
     grown = {name: most - first for name, (first, most) in found.memory.items() if not name.startswith("broker")}
     assert grown.keys() >= {"worker-0", "api-0", "archive-0"}
     assert max(grown.values()) < MOST_GROWTH, grown
+
+
+async def test_a_broker_that_is_restarted_with_care_ends_nobody(tmp_path: Path) -> None:
+    """It gives its groups away first, and tells whoever asks for them that it has them no more."""
+    restarts = [Event(3.0, patient=True, blows=(Blow(Kind.ROLL, Target.BROKER, 0, 0.0),)) for _ in range(4)]
+    campaign = Campaign(Plan(seed=5, static=True, workers=1, apis=1, events=restarts), tmp_path)
+    found = await campaign.run()
+    assert found.violations == [], "also: a process that ended by a signal which nobody sent"
+    assert found.blows == {"broker rolling restart": 4}
+    assert [each for each in found.ended if FENCED not in each.last_line] == []

@@ -6,7 +6,7 @@ import pytest
 
 from tests.house.house import ROOT, imported, modules
 
-STREETS = ("clustering", "accounts")
+STREETS = ("clustering", "accounts", "operations")
 
 OWN = {
     "clustering": (
@@ -24,6 +24,7 @@ OWN = {
         "ingest_api/accounts/",
         "ingest_api/audit/",
     ),
+    "operations": ("schemas/operations/", "topologies/operations.py"),
 }
 """What goes with the street."""
 
@@ -37,7 +38,6 @@ ALSO = {
         "pipeline/warehouse/archive/drifts.py": "its rows",
         "pipeline/warehouse/reader.py": "the columns of points that a caller may ask for",
         "pipeline/warehouse/retention.py": "which tables keep how long",
-        "ingest_api/vitality.py": "the figures of workers, which the street's records carry",
         "pipeline/courier/triggers.py": "drift is told to webhooks",
         "pipeline/cli/": "`thalweg produce points` and `thalweg demo` speak of points",
     },
@@ -49,6 +49,7 @@ ALSO = {
         "topologies/decide.py": "the audit of every street's commands",
         "ingest_api/settings.py": "keys that an operator gives by the environment",
     },
+    "operations": {"ingest_api/vitality.py": "workers are alive while they report"},
 }
 """Where it is named besides, and why."""
 
@@ -64,11 +65,20 @@ def test_a_street_is_named_in_its_own_folders_and_at_the_joints_alone(street: st
     assert named == set()
 
 
+def naming_any(*streets: str) -> list[str]:
+    return [str(path) for path in modules() if any(set(streets) & set(name.split(".")) for name in imported(path))]
+
+
 @pytest.mark.parametrize("street", STREETS)
 def test_what_is_allowed_is_also_needed(street: str) -> None:
     assert [place for place in OWN[street] if not (ROOT / place).exists()] == []
-    naming = [str(path) for path in modules() if any(street in name.split(".") for name in imported(path))]
-    assert [place for place in (*JOINTS, *ALSO[street]) if not any(it.startswith(place) for it in naming)] == []
+    naming = naming_any(street)
+    assert [place for place in ALSO[street] if not any(it.startswith(place) for it in naming)] == []
+
+
+def test_every_joint_names_a_street() -> None:
+    naming = naming_any(*STREETS)
+    assert [place for place in JOINTS if place not in naming] == []
 
 
 def test_every_street_has_a_folder_of_records_and_is_in_the_lists_here() -> None:

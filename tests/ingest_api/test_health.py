@@ -90,6 +90,13 @@ async def test_a_part_that_does_not_answer_is_unhealthy() -> None:
     assert found.components == {"log": Health.UNHEALTHY, "database": Health.HEALTHY}
 
 
+async def test_whether_a_process_is_ready_asks_only_what_that_needs() -> None:
+    log, others = Part(), [Part(), Part(RuntimeError("away"))]
+    asked = [Probe("log", log.check, essential=True), *(Probe("other", other.check) for other in others)]
+    assert await Probes(asked, now).ready()
+    assert (log.asked, [other.asked for other in others]) == (1, [0, 0])
+
+
 async def test_many_callers_at_once_ask_a_part_once() -> None:
     part, clock = Part(), [0]
     probes = Probes([Probe("log", part.check)], lambda: clock[0])

@@ -23,6 +23,7 @@ from schemas.clustering.points import (
 from schemas.entity import Commanded, Decided
 from schemas.event import Event
 from schemas.exchange import Refused, Replayed, Replied
+from schemas.operations.vitals import VitalsReported
 
 NOW = 1_764_000_000_000_000
 
@@ -65,6 +66,7 @@ SAMPLES: tuple[Event, ...] = (
     ActionAudited(
         *(NOW, "user:u1", "user.rename", "u1", Verdict.REFUSED, None, "taken", None, "req_1", 1, 0, 9), {"field": "x"}
     ),
+    VitalsReported("worker-0", "host", 7, NOW, NOW, True, {"points.observed.v1": [0, 3]}),
 )
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

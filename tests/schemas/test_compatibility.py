@@ -41,6 +41,7 @@ FINGERPRINTS = {
     16: "ab02a5355cd3af36",
     17: "b05772b7e6f7b37b",
     18: "39cac586fcfc3fe7",
+    19: "3943ad5694eba756",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,6 +108,16 @@ def counts_of_accounts(deeds: Deeds, estate: Estate) -> dict[str, int]:
     told["entities deleted"] = sum(body is None for _, body in oracle.last.values())
     told["changes told twice"] = sum(map(len, estate.told.values())) - sum(map(len, oracle.changes.values()))
     return dict(told)
+
+
+def signalled(ended: Iterable[Ended]) -> list[str]:
+    """Violations: processes that ended by a signal which nobody here sent. Python ends by exceptions; what ends it so
+    is a fault of native code, which cuts off every request and subscriber of the process."""
+    return [
+        f"{each.name} ended by {signal.Signals(-each.status).name}, which nobody sent: {each.last_line}"
+        for each in ended
+        if each.status < 0
+    ]
 
 
 def stall(evidence: Evidence) -> tuple[float, str]:

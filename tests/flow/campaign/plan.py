@@ -76,7 +76,9 @@ PATIENT = 0.6
 AT_ONCE = {1: 54, 2: 28, 3: 11, ALL: 7}
 """How many processes are killed at the same moment; all of them is a power cut."""
 VICTIMS = {Target.WORKER: 52, Target.API: 18, Target.ARCHIVE: 18, Target.BROKER: 12}
-KINDS = {Kind.KILL: 74, Kind.FREEZE: 21, Kind.ROLL: 5}
+ROLLED = {Target.WORKER: 3, Target.API: 1, Target.BROKER: 2}
+"""A broker that is asked to end gives its groups' coordinators away first, and says so to whoever asks meanwhile."""
+KINDS = {Kind.KILL: 72, Kind.FREEZE: 20, Kind.ROLL: 8}
 BACK_AT_ONCE = (0.0, 0.5)
 OUTAGE = 30.0
 
@@ -115,7 +117,7 @@ def _kills(chance: random.Random, plan: Plan) -> Sequence[Blow]:
 
 
 def _blow(chance: random.Random, plan: Plan, kind: Kind) -> Blow:
-    target = _weighted(chance, {Target.WORKER: 3, Target.API: 1} if kind is Kind.ROLL else VICTIMS)
+    target = _weighted(chance, ROLLED if kind is Kind.ROLL else VICTIMS)
     ordinal = chance.randrange({Target.WORKER: plan.workers, Target.API: plan.apis}.get(target, 1))
     seconds = 0.0
     if kind is Kind.KILL:

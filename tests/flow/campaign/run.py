@@ -18,6 +18,7 @@ from pipeline.errors import Failure
 from pipeline.warehouse.connection import Connection
 from tests.flow.campaign import check, outcome
 from tests.flow.campaign.accounts import Accounts
+from tests.flow.campaign.balancer import Balancer
 from tests.flow.campaign.deeds import Deeds
 from tests.flow.campaign.estate import Estate
 from tests.flow.campaign.evidence import Evidence, Rows, gather, rows_of
@@ -85,7 +86,8 @@ class Campaign:
         async with system.running():
             facts = Listener(system.urls, system.key, {"topics": "drift,outliers", "policy": "disconnect"}, 1)
             states = Listener(system.urls, system.key, {"topics": "clusters", "policy": "conflate"}, 2)
-            async with self._listening(facts, states), system.weighed():
+            balancer = Balancer(system.urls)
+            async with self._listening(facts, states), system.weighed(), balancer.asking():
                 await self._suffer(system, accounts)
                 self.tell("settling")
                 await self._settle(system)
@@ -96,9 +98,11 @@ class Campaign:
             self.tell("checking")
             await self._ask_afterwards(system, evidence)
             self.findings = Findings(self.journal, evidence, rows, facts, states, accounts.deeds, estate)
-            self.violations += self.findings.violations()
-            if ended := outcome.holes(system)["ended"]:
-                self.violations.append(f"the contiguity check has ended a worker {ended} times")
+            self.violations += [*self.findings.violations(), *balancer.violations()]
+            ended = [each for part in system.parts.values() for each in part.ended]
+            self.violations += outcome.signalled(ended)
+            if holes := outcome.holes(system)["ended"]:
+                self.violations.append(f"the contiguity check has ended a worker {holes} times")
             return Outcome(
                 seed=self.plan.seed,
                 commit=outcome.commit(),
@@ -113,7 +117,7 @@ class Campaign:
                 counts=outcome.counts(self.journal, evidence, (facts, states))
                 | outcome.counts_of_accounts(accounts.deeds, estate),
                 holes=outcome.holes(system),
-                ended=[ended for part in system.parts.values() for ended in part.ended],
+                ended=ended,
                 stall=outcome.stall(evidence),
                 memory=dict(system.memory),
                 violations=self.violations,

@@ -1,0 +1,1 @@
+"""Records about the running system itself."""

@@ -1,0 +1,14 @@
+"""The topics of the operations domain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from schemas.operations.vitals import VitalsReported
+from schemas.topic import Topic, Writer
+
+VITALS = Topic(
+    "vitals.reported.v1", VitalsReported, "process and host", Writer.WORKERS, timedelta(hours=1), partitions=1
+)
+
+TOPICS = (VITALS,)

@@ -1,0 +1,89 @@
+"""The operations domain in a worker: it reports that it is alive, and which partitions it holds.
+
+Kafka's own word on the members of a group comes late: a member with static membership that was killed stays one until
+its session ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Mapping
+
+import faust
+
+from pipeline.errors import Failure
+from schemas.operations.topics import VITALS
+from schemas.operations.vitals import REPORT_SECONDS, VitalsReported
+from topologies.readiness import is_ready
+from topologies.site import Site
+
+LOOK_SECONDS = 1.0
+log = logging.getLogger(__name__)
+
+
+class Vitals:
+    """Reports every `REPORT_SECONDS`, and within `LOOK_SECONDS` what has changed."""
+
+    def __init__(self, app: faust.App, site: Site) -> None:
+        self._app, self._site = app, site
+        self._host, self._started_at = socket.gethostname(), site.clock()
+        self._told: VitalsReported | None = None
+        self._ending = False
+
+    async def run(self) -> None:
+        """For ever."""
+        while not self._ending:
+            self.report()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def end(self) -> None:
+        """The last report: nobody need wait until the ones before it are too old."""
+        self._ending = True
+        self._send(self._vitals(False, {}))
+
+    def report(self) -> None:
+        """Sends what there is to say, if anything is due."""
+        ready, told = is_ready(self._app), self._told
+        vitals = self._vitals(ready, held(self._app, self._site) if ready else {})
+        news = told is None or (vitals.ready, vitals.assigned) != (told.ready, told.assigned)
+        if told is None or news or vitals.reported_at - told.reported_at >= REPORT_SECONDS * 1_000_000:
+            self._send(vitals)
+
+    def _vitals(self, ready: bool, assigned: Mapping[str, list[int]]) -> VitalsReported:
+        name, now = self._site.settings.name, self._site.clock()
+        return VitalsReported(name, self._host, os.getpid(), self._started_at, now, ready, assigned)
+
+    def _send(self, vitals: VitalsReported) -> None:
+        """Not awaited: where the log is away, a later report says the same."""
+        try:
+            self._site.producer().send(VITALS.name, self._site.codec.encode(vitals), key=vitals.key.encode())
+        except Failure as failure:
+            log.warning("this worker's vitals are not reported: %s", failure)
+        self._told = vitals
+
+
+def held(app: faust.App, site: Site) -> dict[str, list[int]]:
+    """Partitions of the topics that the attached domains read, as they are assigned now."""
+    assigned: dict[str, list[int]] = {topic: [] for topic in site.topics}
+    for place in app.consumer.assignment():
+        if place.topic in assigned:
+            assigned[place.topic].append(place.partition)
+    return {topic: sorted(partitions) for topic, partitions in assigned.items() if partitions}
+
+
+def attach(app: faust.App, site: Site) -> None:
+    vitals: list[Vitals] = []
+
+    async def report() -> None:
+        vitals.append(Vitals(app, site))
+        await vitals[0].run()
+
+    async def end() -> None:
+        for each in vitals:
+            await each.end()
+
+    app.task(report)
+    site.farewells.append(end)
