@@ -152,7 +152,7 @@ def is_local(connection: HTTPConnection) -> bool:
 
 async def _count(connection: HTTPConnection, principal: Principal | None) -> None:
     host = connection.client.host if connection.client else None
-    caller = principal.id if principal is not None else address_key(host)
+    caller = principal.account if principal is not None else address_key(host)
     standing = await wiring_of(connection).limiter.admit(connection.scope["route"].path, caller)
     if standing is not None:
         connection.state.answer_headers = standing.headers()

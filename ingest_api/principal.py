@@ -11,8 +11,8 @@ from ingest_api.problems import Forbidden
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller. `id` is stable and unique over all kinds (`user:admin`, `key:sensor-7`): limits
-    and logs go by it. `scopes` are permissions, already resolved (schemas.accounts.permissions).
+    """An authenticated caller. `id` is stable and unique over all kinds (`user:admin`, `key:sensor-7`): logs
+    go by it. `scopes` are permissions, already resolved (schemas.accounts.permissions).
 
     `user` is the id of the user behind it, None of a key that the settings give; `session` and `key` say by what it
     came; `expires_at`, in microseconds, is when its credential ends.
@@ -25,6 +25,11 @@ class Principal:
     session: str | None = None
     key: str | None = None
     expires_at: int | None = None
+
+    @property
+    def account(self) -> str:
+        """Whom limits count: a user with all their sessions and keys; a key of the settings by itself."""
+        return self.id if self.user is None else f"user:{self.user}"
 
     def may(self, permission: str) -> bool:
         return permission in self.scopes

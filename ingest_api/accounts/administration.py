@@ -14,7 +14,7 @@ from ingest_api.accounts.door import AccountsDoor, door_of
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NONE, TAG_UNREADABLE
 from ingest_api.accounts.policy import check_email, check_password, check_username
-from ingest_api.accounts.registration import seen, send_verification
+from ingest_api.accounts.registration import offer_of, seen
 from ingest_api.auth import may
 from ingest_api.bodies import read, takes
 from ingest_api.entities.conditions import entity_answer, expected_version
@@ -23,10 +23,11 @@ from ingest_api.entities.orders import Author, Rejection, author_of, new_id, pro
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import FieldError, Invalid, NotFound
-from pipeline.accounts.letters import second_factor_changed
+from pipeline.accounts.identity import same_mailbox
+from pipeline.accounts.letters import address_changed, password_changed, second_factor_changed
 from schemas.accounts.keys import Key
 from schemas.accounts.permissions import ROLES
-from schemas.accounts.users import Status, User
+from schemas.accounts.users import Purpose, Status, User
 from schemas.accounts.webhooks import Webhook
 
 router = APIRouter()
@@ -242,13 +243,24 @@ async def _changed(request: Request, principal: Principal, user_id: str) -> User
         "status": status,
         "reason": given.reason,
     }
-    await _order(door, author, held.id, "administer", fields, version)
-    if given.email is not None and given.email != held.email:
-        await send_verification(door, author, seen(door, held.id))
+    await _order(door, author, held.id, "administer", fields | _letters(door, held, given.email), version)
     if given.password is not None:
         hashed = await door.passwords.hash(given.password)
         await _order(door, author, held.id, "set_password", {"password": hashed})
+        await door.tell(seen(door, held.id), password_changed)
     return seen(door, held.id)
+
+
+def _letters(door: AccountsDoor, held: User, email: str | None) -> dict[str, Any]:
+    """What goes to the new address, and to the old one, if this is a new one."""
+    if email is None or same_mailbox(email, held.email) or not door.mail.reaches:
+        return {}
+    told: dict[str, Any] = {"offer": offer_of(door, held.id, email, held.username, Purpose.VERIFY_EMAIL)}
+    if held.email is not None and held.email_verified:
+        mail = address_changed(door.seals, held.id, held.email, held.username, door.mail.public_url, door.clock())
+        times = {"noticed_at": mail.requested_at, "expires_at": mail.expires_at}
+        told["notice"] = {"recipient": mail.recipient, "letter": mail.sealed, "purpose": mail.purpose} | times
+    return told
 
 
 async def _order(

@@ -12,6 +12,7 @@ from ingest_api.entities.views import EntityViews, Group, Index
 from ingest_api.presence import Presence
 from ingest_api.principal import Principal
 from ingest_api.problems import Unauthenticated
+from pipeline.accounts import identity
 from pipeline.accounts.sealing import Seals
 from pipeline.clock import Clock
 from schemas.accounts.keys import Key
@@ -40,8 +41,8 @@ class Directory:
         self._tokens, self._seals, self._keyring = tokens, seals, keyring
         self._orders, self._clock = orders, clock
         self.users, self.keys = views.of(User), views.of(Key)
-        self._by_name = Index(self.users, lambda user: (user.username.casefold(),))
-        self._by_email = Index(self.users, lambda user: () if user.email is None else (user.email.casefold(),))
+        self._by_name = Index(self.users, lambda user: (identity.username(user.username),))
+        self._by_email = Index(self.users, lambda user: () if user.email is None else (identity.mailbox(user.email),))
         self._by_number = Index(self.users, lambda user: (str(user.number),))
         self._by_digest = Index(self.keys, lambda key: (key.digest,))
         self._by_owner = Group(self.keys, lambda key: key.owner)
@@ -55,8 +56,8 @@ class Directory:
 
     def named(self, identifier: str) -> User | None:
         """By user name or address."""
-        text = identifier.casefold()
-        return self._by_name.find(text) or self._by_email.find(text)
+        text = identifier.strip()
+        return self._by_name.find(identity.username(text)) or self._by_email.find(identity.mailbox(text))
 
     def numbered(self, text: str) -> User | None:
         """By id, or by the number of clients that know numbers alone."""

@@ -21,7 +21,7 @@ from ingest_api.json import Json
 
 router = APIRouter()
 ANYONE = "anonymous"
-_SENT = "If there is such an account, a mail is on its way"
+_SENT = "If there is such an account, a mail is on its way; if several were sent within the hour, use the last of these"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 _STYLE = "body{font:16px/1.5 sans-serif;max-width:26rem;margin:4rem auto}input,button{font:inherit;padding:.4rem}"
 MailToken = Annotated[str, Query(max_length=512)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +14,10 @@ from ingest_api.entities.orders import Author, Rejection, new_id
 from ingest_api.problems import Conflict, FieldError, Invalid, Problem
 from ingest_api.settings import Registering
 from pipeline.accounts.letters import password_changed, reset_password, verify_email
+from pipeline.accounts.tokens import LIFETIMES, bound, is_enough
 from schemas.accounts.invitations import Invitation
 from schemas.accounts.permissions import OPEN_ROLES
-from schemas.accounts.users import Purpose, User
-
-VERIFY_SECONDS = 24 * 3600
-RESET_SECONDS = 3600
+from schemas.accounts.users import Purpose, Status, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ async def register(door: AccountsDoor, author: Author, newcomer: Newcomer) -> Us
         "company": newcomer.company,
         "roles": [newcomer.role],
         "password": await door.passwords.hash(newcomer.password),
-        "offer": _offer(door, user_id, newcomer.email, newcomer.username, Purpose.VERIFY_EMAIL),
+        "offer": offer_of(door, user_id, newcomer.email, newcomer.username, Purpose.VERIFY_EMAIL),
         "invitation": invited,
     }
     try:
@@ -98,18 +97,24 @@ async def verify(door: AccountsDoor, author: Author, token: str) -> User:
 async def forget(door: AccountsDoor, author: Author, address: str) -> None:
     """Mails a token where there is such a user; says nothing either way."""
     user = door.directory.named(address) if door.mail.reaches else None
-    if user is None or user.email is None:
-        return
-    offer = _offer(door, user.id, user.email, user.username, Purpose.RESET_PASSWORD)
-    await door.orders.order(author, User, user.id, "offer_token", offer)
+    if user is not None and user.status is Status.ACTIVE:
+        await _mail_token(door, author, user, Purpose.RESET_PASSWORD)
 
 
 async def send_verification(door: AccountsDoor, author: Author, user: User) -> None:
     """Once more, with another token."""
-    if user.email is None or user.email_verified or not door.mail.reaches:
+    if not user.email_verified and door.mail.reaches:
+        await _mail_token(door, author, user, Purpose.VERIFY_EMAIL)
+
+
+async def _mail_token(door: AccountsDoor, author: Author, user: User, purpose: Purpose) -> None:
+    """Unless enough were mailed within the hour, which the user has all in the mailbox. A rejection is nobody's to
+    know."""
+    if user.email is None or is_enough(user, purpose, door.clock()):
         return
-    offer = _offer(door, user.id, user.email, user.username, Purpose.VERIFY_EMAIL)
-    await door.orders.order(author, User, user.id, "offer_token", offer)
+    with suppress(Rejection):
+        offer = offer_of(door, user.id, user.email, user.username, purpose)
+        await door.orders.order(author, User, user.id, "offer_token", offer)
 
 
 async def reset(door: AccountsDoor, author: Author, token: str, password: str) -> User:
@@ -143,29 +148,29 @@ async def _redeem(
     door: AccountsDoor, author: Author, token: str, purpose: Purpose, password: str | None = None
 ) -> User:
     user_id = token.partition(".")[0]
-    digests = list(door.seals.digests(purpose, token))
     more = {} if password is None else {"password": password}
     try:
-        if door.directory.user(user_id) is None:
+        user = door.directory.user(user_id)
+        if user is None or user.email is None:
             raise Rejection("token_invalid", "The token is not valid, or has expired, or has been used")
+        digests = list(door.seals.digests(purpose, bound(token, user.email)))
         await door.orders.order(author, User, user_id, str(purpose), {"digests": digests} | more)
     except Rejection as rejection:
         raise Problem(400, "VALIDATION_ERROR", rejection.detail, reason="TOKEN_INVALID") from None
     return seen(door, user_id)
 
 
-def _offer(door: AccountsDoor, user_id: str, recipient: str, username: str, purpose: Purpose) -> dict[str, Any]:
-    """A new token and its letter, as a command takes them (`access.Offer`): the log gets the token's digest, and the
-    letter sealed."""
-    write, seconds = _LETTERS[purpose]
+def offer_of(door: AccountsDoor, user_id: str, recipient: str, username: str, purpose: Purpose) -> dict[str, Any]:
+    """A new token and its letter, as a command takes them (`tokens.Offer`): the log gets the digest of the token and
+    the address, and the letter sealed."""
     token, at = f"{user_id}.{secrets.token_urlsafe(32)}", door.clock()
-    expires_at = at + seconds * 1_000_000
-    mail = write(door.seals, user_id, recipient, username, token, door.mail.public_url, at, expires_at)
-    kept = {"purpose": purpose, "digest": door.seals.digest(purpose, token), "expires_at": expires_at}
+    expires_at = at + LIFETIMES[purpose]
+    mail = _LETTERS[purpose](door.seals, user_id, recipient, username, token, door.mail.public_url, at, expires_at)
+    kept = {"purpose": purpose, "digest": door.seals.digest(purpose, bound(token, recipient)), "expires_at": expires_at}
     return {"token": kept, "recipient": recipient, "letter": mail.sealed, "offered_at": at}
 
 
 _LETTERS = {
-    Purpose.VERIFY_EMAIL: (verify_email, VERIFY_SECONDS),
-    Purpose.RESET_PASSWORD: (reset_password, RESET_SECONDS),
+    Purpose.VERIFY_EMAIL: verify_email,
+    Purpose.RESET_PASSWORD: reset_password,
 }

@@ -55,7 +55,7 @@ async def _authenticated(websocket: WebSocket) -> Principal:
             principal = await authenticate(websocket, query=True)
     finally:
         host = websocket.client.host if websocket.client else None
-        caller = principal.id if principal is not None else address_key(host)
+        caller = principal.account if principal is not None else address_key(host)
         await wiring_of(websocket).limiter.admit(websocket.scope["path"], caller)
     return await _introduced(websocket) if principal is None else principal
 
@@ -71,6 +71,7 @@ async def _introduced(websocket: WebSocket) -> Principal:
     except KeyError:
         raise Unauthenticated from None  # a binary message
     principal = noted(websocket, await _named(websocket, _first(text)))
+    await wiring_of(websocket).limiter.admit(websocket.scope["path"], principal.account)
     told = {"type": "auth_success", "user_id": principal.user, "id": principal.id}
     await websocket.send_text(encode(told | {"timestamp": iso(wiring_of(websocket).clock())}).decode())
     return principal

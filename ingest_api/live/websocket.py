@@ -223,7 +223,7 @@ async def serve(
     if live is None:
         return
     try:
-        subscriber = live.subscriber(principal.id, interests, policy)
+        subscriber = live.subscriber(principal.account, interests, policy)
     except Problem as problem:
         await refuse(websocket, problem, 1013)
         return

@@ -14,16 +14,13 @@ from pipeline.accounts.authority import (
     themselves_or_administered,
     whoever_shows_it,
 )
+from pipeline.accounts.tokens import Offer, offers_to, with_token
 from pipeline.entities.decider import After, Command, Nothing, Others, Rejected, Rule, Telling, changing
-from pipeline.outcome import Emission
-from schemas.accounts.topics import MAIL
-from schemas.accounts.traces import MailRequested
-from schemas.accounts.users import OneTimeToken, Purpose, Session, SpentTicket, Status, User
+from schemas.accounts.users import Purpose, Session, SpentTicket, Status, User
 
 A = TypeVar("A")
 MAX_SESSIONS = 20
 MAX_SPENT = 20
-MAX_TOKENS = 4
 MAX_TICKETS = 1000
 """Of half a minute: who needs more waits until the oldest have expired."""
 
@@ -76,22 +73,6 @@ class CloseSession:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A one-time token, and the letter that takes it to the user: made by whoever writes the command, who alone knows
-    the token. The letter goes out where the token is kept, and only there."""
-
-    token: OneTimeToken
-    recipient: str
-    letter: str = field(repr=False)
-    offered_at: int
-
-    def mail(self, user_id: str) -> Sequence[Emission]:
-        token = self.token
-        mail = MailRequested(user_id, self.recipient, token.purpose, self.offered_at, token.expires_at, self.letter)
-        return [Emission(MAIL, mail, user_id.encode())]
-
-
-@dataclass(frozen=True, slots=True)
 class OfferFactor:
     sealed: str = field(repr=False)
     backup_codes: list[str] = field(repr=False)
@@ -112,14 +93,23 @@ class SpendTicket:
 
 
 def set_password(user: User, given: SetPassword, command: Command, others: Others) -> User:
-    """Ends every other session, and what was mailed to set a password."""
+    """Ends every other session, what was mailed to set a password, and a second factor that was offered and not yet
+    confirmed: whoever was in may know it."""
     kept = [session for session in user.sessions if session.id == given.keep]
     tokens = [token for token in user.tokens if token.purpose is not Purpose.RESET_PASSWORD]
-    return replace(user, password=given.password, password_changed_at=command.at, sessions=kept, tokens=tokens)
+    codes = user.backup_codes if user.totp is not None else []
+    after = replace(user, password=given.password, password_changed_at=command.at, sessions=kept, tokens=tokens)
+    return replace(after, totp_offered=None, backup_codes=codes)
 
 
-def offer_token(user: User, given: Offer, command: Command, others: Others) -> Telling[User]:
-    return Telling(replace(user, tokens=[*user.tokens, given.token][-MAX_TOKENS:]), given.mail(user.id))
+def offer_token(user: User, given: Offer, command: Command, others: Others) -> Telling[User] | Rejected:
+    """To the address that the user has by now."""
+    if not offers_to(given, user):
+        return Rejected("address_changed", "The address has been changed meanwhile")
+    tokens = with_token(user, given.token, command.at)
+    if tokens is None:
+        return Rejected("too_many_mails", "Enough was mailed within the hour: use the last of these mails")
+    return Telling(replace(user, tokens=list(tokens)), given.mail(user.id))
 
 
 def verify_email(user: User, given: Redeem, command: Command, others: Others) -> User | Rejected:
@@ -130,7 +120,8 @@ def verify_email(user: User, given: Redeem, command: Command, others: Others) ->
 
 
 def reset_password(user: User, given: Redeem, command: Command, others: Others) -> User | Rejected:
-    """Whoever has the token reads the mailbox: that verifies the address as well."""
+    """Whoever has the token reads the mailbox it was mailed to, which is still the user's (`users.administer` leaves no
+    token to a new address): that verifies the address as well."""
     if given.password is None or not _holds(user, Purpose.RESET_PASSWORD, given.digests):
         return _SPENT
     return replace(set_password(user, SetPassword(given.password), command, others), email_verified=True)

@@ -23,6 +23,7 @@ class MailPurpose(StrEnum):
     RESET_PASSWORD = "reset_password"
     PASSWORD_CHANGED = "password_changed"
     SECOND_FACTOR_CHANGED = "second_factor_changed"
+    ADDRESS_CHANGED = "address_changed"
     REFRESH_REUSED = "refresh_reused"
     WEBHOOK_DISABLED = "webhook_disabled"
 
@@ -98,6 +99,21 @@ POST {link_base}/api/auth/forgot-password, and tell your administrator.
 """
     subject = f"Your second factor was turned {'on' if enabled else 'off'}"
     return _news(seals, user_id, recipient, MailPurpose.SECOND_FACTOR_CHANGED, subject, text, now)
+
+
+def address_changed(
+    seals: Seals, user_id: str, recipient: str, username: str, link_base: str, now: int
+) -> MailRequested:
+    """To the old address, which gets nothing else any more."""
+    text = f"""Hello {_word(username)},
+
+at {_when(now)} an administrator gave your account another e-mail address. What was mailed to this one before, to set a
+password or to confirm the address, is good for nothing any more.
+
+If you did not want that, tell your administrator: {link_base}
+"""
+    subject = "The address of your account was changed"
+    return _news(seals, user_id, recipient, MailPurpose.ADDRESS_CHANGED, subject, text, now)
 
 
 def refresh_reused(

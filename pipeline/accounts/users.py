@@ -8,8 +8,10 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from pipeline.accounts import access
+from pipeline.accounts import access, identity
 from pipeline.accounts.authority import administered, guarded, machinery, registered, themselves
+from pipeline.accounts.identity import same_mailbox
+from pipeline.accounts.tokens import Notice, Offer, offers_to
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, Telling, changing, making
 from schemas.accounts.invitations import Invitation
 from schemas.accounts.permissions import ADMINISTRATORS, ROLES
@@ -30,7 +32,7 @@ class Register:
     status: Status = Status.ACTIVE
     email_verified: bool = False
     local_only: bool = False
-    offer: access.Offer | None = None
+    offer: Offer | None = None
     invitation: list[str] | None = field(default=None, repr=False)
 
 
@@ -48,7 +50,8 @@ class Describe:
 
 @dataclass(frozen=True, slots=True)
 class Administer:
-    """What administrators set; None leaves a thing as it is."""
+    """What administrators set; None leaves a thing as it is. Of a new address `offer` asks whether it is the user's,
+    and `notice` tells the old one."""
 
     username: str | None = None
     email: str | None = None
@@ -56,6 +59,8 @@ class Administer:
     roles: list[str] | None = None
     status: Status | None = None
     reason: str | None = None
+    offer: Offer | None = None
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,8 @@ def register(given: Register, command: Command, others: Others) -> Telling[User]
         local_only=given.local_only,
         password=given.password,
         password_changed_at=None if given.password is None else command.at,
-        tokens=[] if given.offer is None else [given.offer.token],
     )
-    return Telling(user, () if given.offer is None else given.offer.mail(user.id))
+    return _offered(user, given.offer)
 
 
 def describe(user: User, given: Describe, command: Command, others: Others) -> User | Rejected:
@@ -90,25 +94,35 @@ def describe(user: User, given: Describe, command: Command, others: Others) -> U
     return replace(user, **{name: value for name, value in told.items() if value is not UNSET})
 
 
-def administer(user: User, given: Administer, command: Command, others: Others) -> User | Rejected:
-    """An address that is new has not been verified. Who is not active any more has no sessions."""
+def administer(user: User, given: Administer, command: Command, others: Others) -> Telling[User] | Rejected:
+    """An address that is new has not been verified, what was mailed to the old one is good for nothing any more, and
+    the old one is told. Who is not active any more has no sessions, and nothing that was mailed."""
     unknown = _unknown(given.roles or [])
     if unknown:
         return unknown
     status = given.status or user.status
     email = user.email if given.email is None else given.email
+    moved = email != user.email and not same_mailbox(email, user.email)
+    if moved and user.email_verified and given.notice and not same_mailbox(given.notice.recipient, user.email):
+        return Rejected("version_conflict", "The address has been changed meanwhile")
     after = replace(
         user,
         username=given.username or user.username,
         email=email,
-        email_verified=user.email_verified and email == user.email,
+        email_verified=user.email_verified and not moved,
         full_name=user.full_name if given.full_name is None else given.full_name,
         roles=user.roles if given.roles is None else given.roles,
         status=status,
         status_reason=user.status_reason if given.status is None else given.reason,
         sessions=user.sessions if status is Status.ACTIVE else [],
+        tokens=user.tokens if status is Status.ACTIVE and not moved else [],
     )
-    return _still_led(user, after, others) or after
+    led = _still_led(user, after, others)
+    if led is not None or not moved:
+        return led or Telling(after, ())
+    told = given.notice.mail(user.id) if given.notice and user.email_verified else ()
+    offered = _offered(after, given.offer)
+    return Telling(offered.entity, (*told, *offered.emissions))
 
 
 def adopt(user: User, given: Adopt, command: Command, others: Others) -> User:
@@ -125,15 +139,22 @@ def delete(user: User, given: Nothing, command: Command, others: Others) -> Reje
 
 
 def claims(user: User) -> Iterable[Mark]:
-    """Names and addresses differ by more than their case."""
-    yield "username", user.username.casefold()
+    """A name, and a mailbox, is one user's, however it is written."""
+    yield "username", identity.username(user.username)
     if user.email is not None:
-        yield "email", user.email.casefold()
+        yield "email", identity.mailbox(user.email)
 
 
 def groups(user: User) -> Iterable[Mark]:
     if _leads(user):
         yield "administrator", "active"
+
+
+def _offered(user: User, offer: Offer | None) -> Telling[User]:
+    """With the token, where its letter goes to the user's address."""
+    if offer is None or not offers_to(offer, user):
+        return Telling(user, ())
+    return Telling(replace(user, tokens=[*user.tokens, offer.token]), offer.mail(user.id))
 
 
 def _leads(user: User | None) -> bool:
@@ -153,7 +174,7 @@ def _uninvited(given: Register, command: Command, others: Others) -> Rejected | 
     held = others.get(Invitation, command.entity_id)
     if held is None or held.digest not in given.invitation or held.expires_at <= command.at:
         return Rejected("invitation_invalid", "The invitation is not valid, or has expired, or has been used")
-    if held.email is not None and held.email.casefold() != (given.email or "").casefold():
+    if held.email is not None and not same_mailbox(held.email, given.email):
         return Rejected("invitation_invalid", "The invitation is for another address")
     return None
 

@@ -6,14 +6,16 @@ import re
 
 import pytest
 
-from ingest_api.accounts import api_keys, factor, forms, logins, policy, registration, throttle
+from ingest_api.accounts import api_keys, factor, forms, logins, policy, throttle
 from ingest_api.families import DASHBOARD
 from ingest_api.limits import BURST_SECONDS, FAMILY_ROWS, OTHERS_PER_MINUTE, TABLE, row_for
 from ingest_api.settings import ApiSettings
 from pipeline.accounts.access import MAX_SESSIONS
 from pipeline.accounts.keys import MAX_KEYS
+from pipeline.accounts.tokens import HOUR, LIFETIMES
 from pipeline.accounts.webhooks import MAX_WEBHOOKS
 from schemas.accounts.permissions import PERMISSIONS, ROLES
+from schemas.accounts.users import Purpose
 from tests.docs.documents import ROOT, blocks, rows, spans, text_of
 from tests.docs.test_documents import ENDPOINT, served
 
@@ -113,8 +115,8 @@ def test_credentials_hold_as_long_as_is_told() -> None:
     assert held["ticket"].startswith(f"{logins.TICKET_SECONDS} s")
     assert held["API key of a user"] == f"{days.default} days unless told, at most 365"
     assert [each.le for each in days.metadata if hasattr(each, "le")] == [365]
-    assert held["token to verify an address"].startswith(f"{registration.VERIFY_SECONDS // hour} hours")
-    assert held["token to set a password"].startswith(f"{registration.RESET_SECONDS // hour} hour")
+    assert held["token to verify an address"].startswith(f"{LIFETIMES[Purpose.VERIFY_EMAIL] // HOUR} hours")
+    assert held["token to set a password"].startswith(f"{LIFETIMES[Purpose.RESET_PASSWORD] // HOUR} hour")
 
 
 def test_the_bounds_are_those_that_hold() -> None:

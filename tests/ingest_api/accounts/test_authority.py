@@ -20,7 +20,7 @@ async def at() -> AsyncIterator[House]:
 
 
 async def key_of(at: House, headers: dict[str, Any], *scopes: str) -> dict[str, str]:
-    made = await at.http.post("/api/users/api-keys", json={"name": "k", "scopes": list(scopes)}, headers=headers)
+    made = await at.http.post("/auth/api-keys", json={"name": "k", "scopes": list(scopes)}, headers=headers)
     assert made.status_code == 201, made.text
     return {"X-API-Key": made.json()["api_key"]}
 
@@ -58,6 +58,15 @@ async def test_a_key_that_may_do_everything_bans_a_user_and_still_makes_no_passw
         assert (await at.http.put(place, json={"status": "banned"}, headers=key)).status_code == 200
         assert (await at.http.put(place, json={"status": "active"}, headers=key)).status_code == 200
     assert (await at.login("ada", PASSWORD)).status_code == 200
+
+
+async def test_limits_count_a_user_and_not_each_key_of_the_user() -> None:
+    async with house(rate_limits=0.01, api_keys=(KEPT,)) as at:  # six a minute instead of 600
+        headers = await at.user("ada")
+        keys = [await key_of(at, headers, "read") for _ in range(3)]
+        statuses = [(await at.http.get("/auth/me", headers=each)).status_code for each in (headers, *keys) * 2]
+        assert statuses == [200] * 6 + [429] * 2
+        assert (await at.http.get("/auth/me", headers={"X-API-Key": SETTINGS_KEY})).status_code == 200
 
 
 async def test_an_admin_key_changes_nothing_of_its_owner(at: House) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ingest_api.settings import Registering
 from pipeline.accounts.mail import MailSettings
+from pipeline.accounts.tokens import MAX_TOKENS
 from tests.ingest_api.accounts.house import PASSWORD, House, house
 
 
@@ -185,3 +186,58 @@ async def test_the_verification_can_be_sent_again_and_tells_nothing_of_who_there
 @pytest.mark.parametrize("token", ["x", "admin.x", ".", "admin." + "x" * 43])
 async def test_a_token_that_was_never_mailed_does_nothing(at: House, token: str) -> None:
     assert (await at.http.post("/api/auth/verify-email", json={"token": token})).status_code == 400
+
+
+async def moved(at: House, email: str) -> None:
+    """An administrator gives ada another address."""
+    ada = at.desk.door.directory.named("ada")
+    assert ada is not None
+    place, admin = f"/api/admin/users/{ada.id}", await at.bearer()
+    assert (await at.http.put(place, json={"email": email}, headers=admin)).status_code == 200
+
+
+async def test_a_verification_mailed_to_one_address_verifies_no_other(at: House) -> None:
+    await at.register("ada")
+    old = at.mailed()
+    await moved(at, "ada@elsewhere.example.com")
+    assert (await at.http.post("/api/auth/verify-email", json={"token": old})).status_code == 400
+    assert (await at.login("ada", PASSWORD)).status_code == 403
+    assert (await at.http.post("/api/auth/verify-email", json={"token": at.mailed()})).status_code == 200
+
+
+async def test_a_mailbox_that_was_lost_sets_no_password_after_the_address_changed(at: House) -> None:
+    await at.user("ada")
+    await at.http.post("/api/auth/forgot-password", json={"email": "ada@example.com"})
+    lost = {"token": at.mailed(), "new_password": "another fine password"}
+    await moved(at, "ada@elsewhere.example.com")
+    assert [mail.purpose for mail in at.desk.outbox.mails[-2:]] == ["address_changed", "verify_email"]
+    assert at.desk.outbox.mails[-2].recipient == "ada@example.com"
+    assert (await at.http.post("/api/auth/reset-password", json=lost)).status_code == 400
+    await moved(at, "ada@example.com")
+    assert (await at.http.post("/api/auth/reset-password", json=lost)).status_code == 400, "not after a way back either"
+
+
+async def test_a_token_is_hashed_with_the_mailbox_it_went_to(at: House) -> None:
+    """Though the worker kept it, it is good for that address alone."""
+    await at.register("ada")
+    token = at.mailed()
+    user = at.desk.door.directory.named("ada")
+    assert user is not None
+    [kept] = user.tokens
+    seals = at.desk.door.seals
+    assert kept.digest == seals.digest("verify_email", f"{token}\0ada@example.com")
+
+
+async def test_mails_to_one_address_are_so_many_an_hour_and_the_answer_tells_nothing(at: House) -> None:
+    await at.user("ada")
+    before, answers = len(at.desk.outbox.mails), set()
+    for number in range(100):
+        for address in ("ada@example.com", "nobody@example.com"):
+            answer = await at.http.post("/api/auth/forgot-password", json={"email": address})
+            answers.add((answer.status_code, answer.text))
+        if number == 0:
+            mine = {"token": at.mailed(), "new_password": "another fine password"}
+    assert len(answers) == 1
+    assert len(at.desk.outbox.mails) == before + MAX_TOKENS
+    assert at.desk.orders.ordered.count("user.offer_token") == MAX_TOKENS, "nor are workers bothered"
+    assert (await at.http.post("/api/auth/reset-password", json=mine)).status_code == 200, "the user's own still holds"

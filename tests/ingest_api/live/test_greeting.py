@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any, cast
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection, connect
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from ingest_api.accounts.tokens import Tokens, Use
 from ingest_api.entities.orders import SYSTEM
 from pipeline.clock import now
+from schemas.accounts.keys import Key
 from schemas.accounts.users import User
 from tests.doubles.desk import door_in, session_of
 from tests.ingest_api.live.serving import READER, SECRET, Log, Served, serving
@@ -46,6 +48,25 @@ async def test_the_first_message_may_say_who_it_is(way: str, kafka_bootstrap: st
         assert greeted["type"] == "auth_success"
         assert greeted["user_id"] == ("admin" if way == "token" else None)
         assert (await told(socket))["type"] == "connected"
+
+
+async def test_connections_are_counted_for_a_user_whatever_they_came_by(kafka_bootstrap: str) -> None:
+    async with serving(Log(kafka_bootstrap).live(max_per_principal=1)) as served:
+        door = door_in(cast(FastAPI, served.server.config.app))
+        token = await session_of(door)
+        for number in range(2):
+            digest, read = door.seals.digest("key", f"ncs_{number:032}"), ["clustering:read"]
+            made = {"owner": "admin", "name": "k", "prefix": "ncs_", "digest": digest, "permissions": read}
+            await door.orders.order(SYSTEM, Key, f"k{number}", "make", made)
+        async with connect(address(served, api_key=f"ncs_{0:032}")) as one:
+            assert (await told(one))["type"] == "connected"
+            async with connect(address(served, api_key=f"ncs_{1:032}")) as another:
+                assert (await told(another))["error"]["code"] == "RESOURCE_ERROR"
+            async with httpx.AsyncClient() as http:
+                more = await http.get(f"{served.url}/api/v1/events", headers={"Authorization": f"Bearer {token}"})
+            assert more.status_code == 503
+            async with connect(address(served, api_key=READER)) as other:
+                assert (await told(other))["type"] == "connected", "a key of the settings counts by itself"
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import pytest
 
 from pipeline.accounts.access import MAX_SESSIONS
 from pipeline.accounts.deciders import DECIDERS
+from pipeline.accounts.tokens import HOUR, LIFETIMES, MAX_TOKENS
 from pipeline.entities.decide import Decision, decide
 from pipeline.entities.decider import Command
 from pipeline.entities.ledger import Ledger
 from pipeline.outcome import Refuse
 from schemas.accounts.topics import MAIL
 from schemas.accounts.traces import MailRequested
-from schemas.accounts.users import Status, User
+from schemas.accounts.users import Purpose, Status, User
 
 
 class Desk:
@@ -140,6 +141,85 @@ def test_a_mailed_token_is_good_once_and_for_its_hour(desk: Desk) -> None:
     assert desk("reset_password", digests=["t2"], password="h2") == "token_invalid"
 
 
+def offered(desk: Desk, digest: str, *, to: str = "ada@x.io", purpose: str = "reset_password") -> str | None:
+    life = LIFETIMES[Purpose(purpose)]
+    token = {"purpose": purpose, "digest": digest, "expires_at": desk.now + life}
+    return desk("offer_token", **offer(token) | {"recipient": to})
+
+
+@pytest.mark.parametrize("purpose", ["verify_email", "reset_password"])
+def test_what_was_mailed_to_an_old_address_is_good_for_nothing(desk: Desk, purpose: str) -> None:
+    more = {"password": "h1"} if purpose == "reset_password" else {}
+    assert offered(desk, "t1", purpose=purpose) is None
+    assert desk("administer", email="ada@y.io") is None
+    assert desk(purpose, digests=["t1"], **more) == "token_invalid"
+    assert offered(desk, "t2", purpose=purpose) == "address_changed", "it was written before the change"
+    assert offered(desk, "t3", to="Ada@Y.io", purpose=purpose) is None
+    assert desk(purpose, digests=["t3"], **more) is None
+    assert desk.user.email_verified
+
+
+def test_the_same_mailbox_written_otherwise_is_no_new_address(desk: Desk) -> None:
+    assert offered(desk, "t1", purpose="verify_email") is None
+    assert desk("verify_email", digests=["t1"]) is None
+    assert offered(desk, "t2") is None
+    assert desk("administer", email="Ada@X.io") is None
+    assert desk.user.email_verified
+    assert desk("reset_password", digests=["t2"], password="h1") is None
+
+
+def test_an_old_address_is_told_and_the_new_one_asked_in_the_decision_itself(desk: Desk) -> None:
+    assert offered(desk, "t1", purpose="verify_email") is None
+    assert desk("verify_email", digests=["t1"]) is None
+    token = {"purpose": "verify_email", "digest": "t2", "expires_at": 9 * HOUR}
+    notice = {"letter": "told", "purpose": "address_changed", "noticed_at": 5, "expires_at": 99}
+    new = offer(token) | {"recipient": "ada@y.io"}
+    late = desk.order("administer", email="ada@y.io", offer=new, notice=notice | {"recipient": "ada@older.io"})
+    assert late.answer.rejection == "version_conflict"
+    decision = desk.order("administer", email="ada@y.io", offer=new, notice=notice | {"recipient": "ada@x.io"})
+    sent = [told.event for told in decision.emissions]
+    assert [(mail.recipient, mail.purpose) for mail in sent if isinstance(mail, MailRequested)] == [
+        ("ada@x.io", "address_changed"),
+        ("ada@y.io", "verify_email"),
+    ]
+    assert desk("verify_email", digests=["t2"]) is None
+
+
+def test_a_stranger_who_asks_for_tokens_takes_none_from_the_user(desk: Desk) -> None:
+    assert offered(desk, "verify", purpose="verify_email") is None
+    assert offered(desk, "mine") is None
+    strangers = [offered(desk, f"s{number}") for number in range(20)]
+    assert strangers == [None] * (MAX_TOKENS - 1) + ["too_many_mails"] * (20 - MAX_TOKENS + 1)
+    assert desk("verify_email", digests=["verify"]) is None
+    assert desk("reset_password", digests=["mine"], password="h1") is None
+    assert offered(desk, "next") is None, "a password that was set leaves none of them"
+
+
+def test_a_token_gives_way_to_a_new_one_after_an_hour_at_the_earliest(desk: Desk) -> None:
+    for number in range(MAX_TOKENS):
+        assert offered(desk, f"t{number}", purpose="verify_email") is None
+    desk.now += HOUR - 1000
+    assert offered(desk, "early", purpose="verify_email") == "too_many_mails"
+    desk.now += 1000
+    assert offered(desk, "late", purpose="verify_email") is None
+    assert [token.digest for token in desk.user.tokens] == ["t1", "t2", "t3", "late"]
+
+
+def test_a_factor_that_was_offered_does_not_outlive_the_password(desk: Desk) -> None:
+    assert desk("offer_factor", sealed="seed", backup_codes=["b1"]) is None
+    assert desk("set_password", password="h1") is None
+    assert (desk.user.totp_offered, desk.user.backup_codes) == (None, [])
+    assert desk("confirm_factor", sealed="seed", step=5) == "second_factor_not_offered"
+
+
+def test_who_is_banned_has_no_use_of_what_was_mailed(desk: Desk) -> None:
+    other = Command("user", "u2", "register", {"username": "bob", "roles": ["admin"]}, None, "system:test", 1, 1)
+    assert not isinstance(decide(DECIDERS, desk.ledger, other), Refuse)
+    assert offered(desk, "t1") is None
+    assert desk("administer", status="banned") is None
+    assert desk("reset_password", digests=["t1"], password="h1") == "token_invalid"
+
+
 def test_a_letter_goes_out_where_its_token_is_kept_and_only_there(desk: Desk) -> None:
     token = {"purpose": "verify_email", "digest": "t1", "expires_at": 99}
     [told] = desk.order("offer_token", **offer(token)).emissions
@@ -147,13 +227,14 @@ def test_a_letter_goes_out_where_its_token_is_kept_and_only_there(desk: Desk) ->
     assert told.event == MailRequested("u1", "ada@x.io", "verify_email", 5, 99, "sealed")
 
     def register(user_id: str, username: str) -> Decision:
-        given = {"username": username, "offer": offer(token)}
+        address = f"{user_id}@x.io"
+        given = {"username": username, "email": address, "offer": offer(token) | {"recipient": address}}
         decision = decide(DECIDERS, desk.ledger, Command("user", user_id, "register", given, None, "system:test", 7, 7))
         assert not isinstance(decision, Refuse), decision
         return decision
 
     assert [told.event for told in register("u2", "bob").emissions] == [
-        MailRequested("u2", "ada@x.io", "verify_email", 5, 99, "sealed")
+        MailRequested("u2", "u2@x.io", "verify_email", 5, 99, "sealed")
     ]
     assert register("u3", "Bob").emissions == (), "the name is taken"
     assert register("u2", "eve").emissions == (), "the user exists"
