@@ -23,7 +23,7 @@ from ingest_api.entities.listing import MAX_PAGE, page_of
 from ingest_api.entities.orders import Rejection, author_of, new_id, problem_of_rejection
 from ingest_api.json import Json
 from ingest_api.principal import Principal
-from ingest_api.problems import FieldError, Invalid, NotFound
+from ingest_api.problems import Conflict, FieldError, Invalid, NotFound
 from pipeline.clock import iso
 from schemas.accounts.webhooks import EVENTS, TEST_EVENT, Delivery, Progress, Webhook
 
@@ -32,6 +32,8 @@ Reader = Annotated[Principal, Depends(may("webhooks:read"))]
 Writer = Annotated[Principal, Depends(may("webhooks:write"))]
 Number = Annotated[int, Query(ge=1, le=100_000)]
 Size = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+MAX_TESTS = 20
+"""Of one webhook, that wait."""
 
 
 @router.get("/api/webhooks", response_model=shapes.WebhookList)
@@ -119,6 +121,9 @@ async def test_webhook(request: Request, principal: Writer, webhook_id: str) -> 
     """Sends a `webhook.test`; what became of it is in the webhook's deliveries."""
     door = door_of(request)
     held = _held(door, principal, webhook_id)
+    waiting = (it for it in door.deliveries_of(held.id) if it.event == TEST_EVENT and it.progress is Progress.PENDING)
+    if sum(1 for _ in waiting) >= MAX_TESTS:
+        raise Conflict(f"{MAX_TESTS} tests of this webhook wait already: see its deliveries", reason="TOO_MANY_TESTS")
     now = door.clock()
     body = msgspec.json.encode({"type": TEST_EVENT, "timestamp": iso(now), "data": {"webhook_id": held.id}})
     delivery = Delivery(f"msg_{secrets.token_hex(16)}", held.id, TEST_EVENT, None, now, Progress.PENDING, now, [], body)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from ingest_api.live.cursor import Cursor, Cursors
 from ingest_api.live.decoding import Decoder
@@ -51,7 +52,7 @@ class Prepared:
 
 
 class Replays:
-    """Replays of one process: at most `most` at a time, each of at most `limit` records."""
+    """Replays of one process: at most `most` at a time, half of them one owner's, each of at most `limit` records."""
 
     def __init__(
         self,
@@ -69,7 +70,8 @@ class Replays:
         self.kafka, self.watches, self.codec, self.cursors = kafka, watches, codec, cursors
         self.feed, self.hub, self.clock, self.limit = feed, hub, clock, limit
         self.executor = ThreadPoolExecutor(most, thread_name_prefix="replay")
-        self._turns = asyncio.Semaphore(most)
+        self._turns, self._each = asyncio.Semaphore(most), max(1, most // 2)
+        self._turns_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.replayed = 0
         """Messages told from the past."""
 
@@ -77,18 +79,18 @@ class Replays:
         """What the subscriber missed since the cursor. When it is through, the subscriber listens.
 
         Raises Overloaded when no turn comes, LogUnavailable."""
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise Overloaded("too many subscribers resume at once", 5.0) from None
-        try:
+        theirs = self._turns_of.setdefault(subscriber.owner, asyncio.Semaphore(self._each))
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await held.enter_async_context(theirs)
+                    await held.enter_async_context(self._turns)
+            except TimeoutError:
+                raise Overloaded("too many subscribers resume at once", 5.0) from None
             async with aclosing(Replay(self, subscriber, cursor).batches()) as batches:
                 async for batch in batches:
                     self.replayed += len(batch)
                     yield batch
-        finally:
-            self._turns.release()
 
     def close(self) -> None:
         self.executor.shutdown(wait=False, cancel_futures=True)

@@ -91,6 +91,14 @@ class Books:
     def pending(self, webhook: str) -> Collection[str]:
         return self._pending.get(webhook, ())
 
+    def pending_of_owner(self, owner: str) -> int:
+        return sum(len(self._pending.get(webhook, ())) for webhook in self._owned.get(owner, ()))
+
+    def owner_id(self, webhook: str) -> str:
+        """Itself, of a webhook that is not there."""
+        held = self.webhooks.get(webhook)
+        return webhook if held is None else held.owner
+
     @property
     def pending_in_all(self) -> int:
         return sum(map(len, self._pending.values()))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.clock import Clock
 from pipeline.courier.books import Books
+from pipeline.courier.quota import Quota
 from pipeline.courier.schedule import ended
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.triggers import Trigger, body_of, delivery_id
@@ -21,7 +22,7 @@ from schemas.codec import Codec, Undecodable
 log = logging.getLogger(__name__)
 
 RUN = 200
-CROWDED = "too many deliveries wait for this webhook"
+CROWDED = "too many deliveries wait for this webhook, or for its owner"
 
 
 class Enrolment:
@@ -85,14 +86,10 @@ class Enrolment:
             yield Delivery(name, webhook.id, trigger.event, source, now, Progress.PENDING, now, [], body)
 
     def _admitted(self, deliveries: Iterable[Delivery]) -> Iterable[Delivery]:
-        """A webhook for which too many wait gets no more: those that come are failed at once, and tell so."""
-        room = self._settings.pending - self._books.pending_in_all
-        waiting: dict[str, int] = {}
+        """A webhook, or an owner, for whom too many wait gets no more: those that come are failed at once, and tell
+        so."""
+        books = self._books
+        quota = Quota(self._settings, books.pending_in_all, lambda it: len(books.pending(it)), books.pending_of_owner)
         for delivery in deliveries:
-            count = waiting.setdefault(delivery.webhook, len(self._books.pending(delivery.webhook)))
-            if room > 0 and count < self._settings.pending_each:
-                waiting[delivery.webhook] = count + 1
-                room -= 1
-                yield delivery
-            else:
-                yield ended(delivery, self._clock(), CROWDED)
+            fits = quota.admit(delivery.webhook, books.owner_id(delivery.webhook))
+            yield delivery if fits else ended(delivery, self._clock(), CROWDED)

@@ -17,9 +17,11 @@ from time import monotonic
 from typing import TypeVar
 
 from pipeline.accounts.envelope import Letter, Unwritable, message
+from pipeline.accounts.identity import mailbox
 from pipeline.accounts.mail import MailSettings
 from pipeline.accounts.sealing import Seals, Unopenable
 from pipeline.clock import Clock
+from pipeline.courier.allowance import Allowance
 from pipeline.courier.farewell import farewell
 from pipeline.courier.postbag import Postbag, Waiting
 from pipeline.courier.smtp import PATIENCE_S, Away, Deferred, MailServer, Rejected
@@ -43,12 +45,15 @@ Call = Callable[..., Awaitable[T]]
 class Pace:
     """Seconds: from one try to the next, which doubles from `first_s` to `longest_s`; for one command of the server.
     No more than `most_waiting` mails wait for another try: one address that never answers must not hold up the rest,
-    but when so many wait, it is not the addresses."""
+    but when so many wait, it is not the addresses. Of one mailbox `most_waiting_each` wait, and `most_an_hour` are
+    sent."""
 
     first_s: float = 2.0
     longest_s: float = 300.0
     patience_s: float = PATIENCE_S
     most_waiting: int = 100
+    most_waiting_each: int = 10
+    most_an_hour: int = 20
 
     def after(self, tries: int) -> float:
         return min(self.longest_s, self.first_s * 2.0 ** min(tries - 1, 30))
@@ -74,6 +79,7 @@ class Mailer:
         self._group, self._topic = group, topic
         self._server = None if settings.server is None else MailServer(settings.server, self._pace.patience_s)
         self._bags: dict[Place, Postbag] = {}
+        self._allowance = Allowance(self._pace.most_an_hour)
         self._failures = 0
         self._closed_until = 0.0
 
@@ -153,12 +159,21 @@ class Mailer:
             log.warning("%s is not sent: it has expired", who)
             bag.done(record.offset)
             return
+        waiting.mailbox = mailbox(mail.recipient)
+        if self._allowance.is_spent(waiting.mailbox, self._clock()):
+            log.warning("%s is not sent: its address got %d within the hour", who, self._pace.most_an_hour)
+            bag.done(record.offset)
+            return
         try:
             await self._deliver(mail)
         except Away as error:
             self._close(error)
             return
         except Deferred as error:
+            if sum(it.mailbox == waiting.mailbox for it in bag.waiting) > self._pace.most_waiting_each:
+                log.error("%s is given up: %d for its address wait already", who, self._pace.most_waiting_each)
+                bag.done(record.offset)
+                return
             waiting.tries += 1
             pause = self._pace.after(waiting.tries)
             waiting.due = monotonic() + pause
@@ -168,6 +183,7 @@ class Mailer:
             bag.done(record.offset)
         else:
             log.info("%s is %s", who, "shown" if self._server is None else "sent")
+            self._allowance.note(waiting.mailbox, self._clock())
             bag.done(record.offset)
         self._failures, self._closed_until = 0, 0.0
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +21,8 @@ from pipeline.accounts.destinations import Allowed, Destination, Forbidden, dest
 
 LONGEST_ANSWER = 64 * 1024
 """Bytes of an answer's body that are read, out of courtesy: what it says is of no interest."""
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+Resolve = Callable[[str, int, str], Awaitable[Sequence[str]]]
+"""The addresses of a host, for a port, asked on behalf of an owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +35,44 @@ class Answer:
     retry_after: str | None = None
 
 
+class Crowded(Exception):
+    """The names of an owner's hosts are slow to be found: so many are looked up already."""
+
+
+def addresses_of(host: str, port: int) -> Sequence[str]:
+    """All of them, in the system's order of preference. Blocks. Raises OSError, UnicodeError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
 class Resolver:
-    """Asks the system for a host's addresses, in threads of its own: one that hangs holds up nobody but its like."""
+    """Asks the system for a host's addresses, in threads of its own, at most `each` of which are one owner's: names
+    that hang hold up nobody but their owner, long after whoever asked has given up."""
 
-    def __init__(self, threads: int = 32) -> None:
+    def __init__(
+        self, threads: int = 64, each: int = 4, ask: Callable[[str, int], Sequence[str]] = addresses_of
+    ) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolver")
+        self._each, self._ask = each, ask
+        self._asking: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """All of them, in the system's order of preference. Raises OSError, UnicodeError."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
-        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    async def __call__(self, host: str, port: int, owner: str = "") -> Sequence[str]:
+        """Raises Crowded, OSError, UnicodeError."""
+        with self._lock:
+            if self._asking[owner] >= self._each:
+                raise Crowded
+            self._asking[owner] += 1
+        asked = self._threads.submit(self._ask, host, port)
+        asked.add_done_callback(lambda _: self._answered(owner))
+        return await asyncio.wrap_future(asked)
+
+    def _answered(self, owner: str) -> None:
+        """In whatever thread: once it is known, or will not be asked any more."""
+        with self._lock:
+            self._asking[owner] -= 1
+            if not self._asking[owner]:
+                del self._asking[owner]
 
 
 class Post:
@@ -63,15 +91,15 @@ class Post:
         self._resolve = resolve or Resolver()
         self._tls = tls or httpcore.default_ssl_context()
 
-    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """One POST. Raises nothing that is the receiver's fault. A status that has come holds, whatever becomes of
-        the rest of the answer."""
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes, owner: str = "") -> Answer:
+        """One POST, for an owner. Raises nothing that is the receiver's fault. A status that has come holds, whatever
+        becomes of the rest of the answer."""
         began = time.monotonic()
         heads: list[tuple[int, str | None]] = []
         error = None
         try:
             async with asyncio.timeout(self._seconds):
-                where = await self._where(url)
+                where = await self._where(url, owner)
                 if isinstance(where, Forbidden):
                     error = where.detail
                 else:
@@ -86,7 +114,7 @@ class Post:
         [(status, retry_after)] = heads
         return Answer(milliseconds, status, retry_after=retry_after)
 
-    async def _where(self, url: str) -> tuple[Destination, Sequence[str]] | Forbidden:
+    async def _where(self, url: str, owner: str) -> tuple[Destination, Sequence[str]] | Forbidden:
         """The destination and the addresses it may be reached at."""
         destination = destination_of(url)
         if isinstance(destination, Forbidden):
@@ -95,7 +123,9 @@ class Post:
             addresses: Sequence[str] = [destination.host]
         else:
             try:
-                addresses = await self._resolve(destination.host, destination.port)
+                addresses = await self._resolve(destination.host, destination.port, owner)
+            except Crowded:
+                return Forbidden("host_unknown", "the names of your webhooks' hosts take too long to be found")
             except (OSError, UnicodeError):
                 return Forbidden("host_unknown", "the URL's host has no address")
         judged = examine(url, self._allowed, addresses)

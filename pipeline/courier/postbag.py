@@ -14,11 +14,13 @@ REMEMBERED = 10_000
 
 @dataclass(slots=True)
 class Waiting:
-    """`due` is a time of the event loop; `tries` how often the server was asked to take it."""
+    """`due` is a time of the event loop; `tries` how often the server was asked to take it; `mailbox` whose it is, once
+    it was looked at."""
 
     record: Record
     due: float
     tries: int = 0
+    mailbox: str = ""
 
 
 @dataclass(slots=True)

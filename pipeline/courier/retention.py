@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from pipeline.courier.schedule import HOUR, MINUTE
 from schemas.accounts.webhooks import Delivery, Progress
@@ -16,18 +16,24 @@ KEPT_AT_LEAST = MINUTE
 """A worker that crashed may tell of the same event again within seconds."""
 
 
-def forgettable(deliveries: Iterable[Delivery], now: int, read: Mapping[tuple[str, int], int]) -> list[str]:
-    """Ids of what ended more than seven days ago, and of what is not among its webhook's last hundred. `read` are the
-    offsets with which the next courier would begin: what it would read again must still be known."""
+def forgettable(
+    deliveries: Iterable[Delivery],
+    now: int,
+    read: Mapping[tuple[str, int], int],
+    webhooks: Container[str] | None = None,
+) -> list[str]:
+    """Ids of what ended more than seven days ago, of what is not among its webhook's last hundred, and of what is of
+    none of the `webhooks` any more: nobody can look at it. `read` are the offsets with which the next courier would
+    begin: what it would read again must still be known."""
     ended: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for delivery in deliveries:
         if delivery.progress is not Progress.PENDING and not _read_again(delivery, read):
             ended[delivery.webhook].append((ended_at(delivery), delivery.id))
     return [
         name
-        for of_one in ended.values()
+        for webhook, of_one in ended.items()
         for place, (at, name) in enumerate(sorted(of_one, reverse=True))
-        if now - at > (KEPT if place < KEPT_EACH else KEPT_AT_LEAST)
+        if now - at > (KEPT if place < KEPT_EACH and (webhooks is None or webhook in webhooks) else KEPT_AT_LEAST)
     ]
 
 

@@ -13,8 +13,9 @@ class CourierSettings:
     """Of all couriers of a `group` one works, the others stand by. With `instance` the group knows this process by name
     and lets it go on when it restarts; without, another takes over `session_ms` after it was last heard of.
 
-    At most `attempts` are under way at a time, `attempts_each` of one webhook; of a webhook at most `pending_each`
-    deliveries wait, of all `pending`. An attempt takes at most `seconds`, connecting `connect_seconds` of them. What is
+    At most `attempts` are under way at a time, `attempts_each` of one webhook, `attempts_owner` of one owner; of a
+    webhook at most `pending_each` deliveries wait, of an owner `pending_owner`, of all `pending`, but for the
+    `pending_assured` of each owner. An attempt takes at most `seconds`, connecting `connect_seconds` of them. What is
     old is looked for every `sweep_seconds`."""
 
     group: str = "thalweg-courier"
@@ -23,8 +24,11 @@ class CourierSettings:
     allowed: Allowed = field(default_factory=Allowed)
     attempts: int = 32
     attempts_each: int = 4
+    attempts_owner: int = 8
     pending: int = 20_000
     pending_each: int = 1_000
+    pending_owner: int = 2_000
+    pending_assured: int = 50
     seconds: float = 10.0
     connect_seconds: float = 5.0
     sweep_seconds: float = 60.0

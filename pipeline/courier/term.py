@@ -52,7 +52,7 @@ class Term:
     ) -> None:
         self._codec, self._seals, self._post, self._clock, self._letter = codec, seals, post, clock, letter
         self._settings = settings
-        self._agenda = Agenda(settings.attempts, settings.attempts_each)
+        self._agenda = Agenda(settings.attempts, settings.attempts_each, settings.attempts_owner)
         self._books = Books(kafka, codec, topics, clock, self._plan)
         self._enrolment = Enrolment(kafka, settings, topics.triggers, self._books, clock)
         self._disabled: set[tuple[str, int]] = set()
@@ -84,7 +84,8 @@ class Term:
             if delivery is None or delivery.progress is not Progress.PENDING:
                 self._agenda.drop(name)
             else:
-                self._agenda.put(name, delivery.webhook, due_at(delivery, self._books.standing(delivery)))
+                due, owner = due_at(delivery, self._books.standing(delivery)), self._books.owner_id(delivery.webhook)
+                self._agenda.put(name, delivery.webhook, due, owner)
         self._wake.set()
 
     async def _try_what_is_due(self) -> None:
@@ -137,7 +138,7 @@ class Term:
             return Answer(0.0, error="the webhook's secret cannot be read: set it anew")
         headers = AGENT | signed(secret, delivery.id, now // SECOND, delivery.body)
         try:
-            return await self._post.send(webhook.url, headers, delivery.body)
+            return await self._post.send(webhook.url, headers, delivery.body, webhook.owner)
         except Exception:  # one delivery that we cannot send must not end those of all others, again and again
             log.exception("delivery %s could not be sent", delivery.id)
             return Answer(0.0, error="the delivery could not be sent")
@@ -170,4 +171,7 @@ class Term:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._settings.sweep_seconds)
-            await self._books.forget(forgettable(self._books.deliveries.values(), self._clock(), self._enrolment.read))
+            books = self._books
+            await books.forget(
+                forgettable(books.deliveries.values(), self._clock(), self._enrolment.read, books.webhooks)
+            )

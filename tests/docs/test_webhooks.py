@@ -69,7 +69,8 @@ def test_the_schedule_is_the_one_that_is_kept() -> None:
 def test_the_bounds_are_those_that_hold() -> None:
     settings = CourierSettings()
     assert f"At most {settings.pending_each:,} deliveries wait for a webhook, and {settings.pending:,} for all" in TEXT
-    assert settings.attempts_each == 4
+    assert f"At most {settings.pending_owner:,}\ndeliveries wait for one owner; {settings.pending_assured} may" in TEXT
+    assert (settings.attempts_each, settings.attempts_owner) == (4, 8)
     assert settings.seconds == 10
     assert LONGEST_ANSWER == 64 * 1024
     assert f"{LONGEST:,} characters" in TEXT

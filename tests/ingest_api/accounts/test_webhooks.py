@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
+from ingest_api.accounts.webhook_routes import MAX_TESTS
 from pipeline.accounts.destinations import Allowed
 from schemas.accounts.webhooks import Webhook
 from tests.ingest_api.accounts.house import House, house
@@ -114,3 +115,13 @@ async def test_a_viewer_makes_no_webhooks(at: House) -> None:
     made = await at.http.post("/api/webhooks", json={"url": URL, "events": ["drift.detected"]}, headers=bob)
     assert (made.status_code, "webhooks:write" in made.text) == (403, True)
     assert Webhook.KIND not in {order.partition(".")[0] for order in at.desk.orders.ordered}
+
+
+async def test_so_many_tests_wait_and_no_more_are_taken(at: House) -> None:
+    headers = await at.user("ada")
+    made = (
+        await at.http.post("/api/webhooks", json={"url": URL, "events": ["drift.detected"]}, headers=headers)
+    ).json()
+    place = f"/api/webhooks/{made['id']}/test"
+    statuses = [(await at.http.post(place, headers=headers)).status_code for _ in range(MAX_TESTS + 1)]
+    assert statuses == [202] * MAX_TESTS + [409]

@@ -39,6 +39,31 @@ def test_those_that_wait_come_in_turn() -> None:
     assert order == ["a0", "b0", "a1", "b1", "a2", "b2"]
 
 
+def test_an_owner_of_many_slow_webhooks_leaves_room_for_others() -> None:
+    agenda = Agenda(8, 2, each_owner=4)
+    for number in range(40):
+        agenda.put(f"m{number}", f"hook{number % 20}", 0, "mallory")
+    agenda.put("a0", "hers", 1, "ada")
+    taken = agenda.take(1)
+    assert sorted(name[0] for name in taken) == ["a", "m", "m", "m", "m"]
+    agenda.done("m0")
+    assert [name[0] for name in agenda.take(1)] == ["m"]
+
+
+def test_owners_take_turns_however_many_webhooks_they_have() -> None:
+    agenda = Agenda(1, 1)
+    for number in range(3):
+        for hook in ("m1", "m2", "m3"):
+            agenda.put(f"{hook}-{number}", hook, 0, "mallory")
+        agenda.put(f"a-{number}", "hers", 0, "ada")
+    order = []
+    while taken := agenda.take(0):
+        order += taken
+        agenda.done(taken[0])
+    assert [name[0] for name in order[:6]] == ["a", "m", "a", "m", "a", "m"]
+    assert len(order) == 12
+
+
 class Model(RuleBasedStateMachine):
     """The same by brute force: no fairness, but who may start at all."""
 

@@ -13,7 +13,7 @@ from pipeline.accounts.sealing import Seals, SealSettings
 from pipeline.courier.mailer import Pace
 from pipeline.settings import KafkaSettings
 from tests.pipeline.courier.mailbox import Mailbox
-from tests.pipeline.courier.postmaster import HOUR, Postmaster
+from tests.pipeline.courier.postmaster import HOUR, QUICK, Postmaster
 from tests.pipeline.kafka.topics import Topics, until
 
 LOGGER = "pipeline.courier.mailer"
@@ -215,3 +215,31 @@ async def test_a_server_that_does_not_come_to_an_end_is_not_waited_for_when_the_
         async with post.mailer():
             await until(lambda: post.offset() == 1)
     assert post.mailbox.subjects() == ["first", "first"]
+
+
+async def test_one_mailbox_gets_so_many_mails_an_hour_and_others_theirs(
+    post: Postmaster, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = post.with_pace(replace(QUICK, most_an_hour=2))
+    with post.mailbox.open():
+        for number, address in enumerate(("ada@example.org", "Ada@Example.org", "ADA@example.org", "bob@example.org")):
+            asked.ask(f"m{number}", address)
+        async with asked.mailer():
+            await until(lambda: post.offset() == 4)
+            assert post.mailbox.subjects() == ["m0", "m1", "m3"]
+            assert "its address got 2 within the hour" in caplog.text
+            asked.ahead = 2 * HOUR
+            asked.ask("m4", life=4 * HOUR)
+            await until(lambda: post.offset() == 5)
+    assert post.mailbox.subjects() == ["m0", "m1", "m3", "m4"]
+
+
+async def test_a_mailbox_that_takes_nothing_holds_up_no_more_than_its_own(post: Postmaster) -> None:
+    asked = post.with_pace(Pace(first_s=60, longest_s=60, most_waiting=4, most_waiting_each=2))
+    post.mailbox.to_recipient["full@example.org"] = ["451 later"] * 50
+    with post.mailbox.open():
+        for number in range(8):
+            asked.ask(f"f{number}", "full@example.org")
+        asked.ask("hers", "ada@example.org")
+        async with asked.mailer():
+            await until(lambda: post.mailbox.subjects() == ["hers"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from pipeline.accounts.destinations import Allowed
-from pipeline.courier.post import LONGEST_ANSWER, Post, Resolver
+from pipeline.courier.post import LONGEST_ANSWER, Crowded, Post, Resolver
 from tests.doubles.certificates import self_signed
 from tests.doubles.receiver import Delivered, Receiver, receiving, status
 
@@ -25,7 +26,7 @@ class Names:
     def __init__(self, *answers: Sequence[str]) -> None:
         self._answers, self.asked = answers, 0
 
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
+    async def __call__(self, host: str, port: int, owner: str) -> Sequence[str]:
         self.asked += 1
         answer = self._answers[min(self.asked, len(self._answers)) - 1]
         if not answer:
@@ -149,7 +150,7 @@ async def test_once_the_status_is_there_it_holds_though_the_body_never_ends() ->
 
 
 async def test_a_name_that_hangs_holds_up_no_longer_than_an_answer_may() -> None:
-    async def hanging(host: str, port: int) -> Sequence[str]:
+    async def hanging(host: str, port: int, owner: str) -> Sequence[str]:
         await asyncio.sleep(30)
         return []
 
@@ -205,3 +206,33 @@ async def test_what_the_receiver_asks_us_to_wait_is_told() -> None:
     async with receiving(Receiver(answer=status(503, "Retry-After: 120"))) as receiver:
         answer = await Post(LOOPBACK).send(receiver.url, HEADERS, BODY)
     assert (answer.status, answer.retry_after) == (503, "120")
+
+
+async def test_names_that_hang_hold_up_their_owner_and_nobody_else() -> None:
+    """Whoever asked has given up long ago; the system still waits for a name server that does not answer."""
+    free, begun = threading.Event(), threading.Semaphore(0)
+
+    def ask(host: str, port: int) -> Sequence[str]:
+        if host.startswith("slow"):
+            begun.release()
+            free.wait(60)
+        return ["127.0.0.1"]
+
+    resolver = Resolver(threads=4, each=2, ask=ask)
+    try:
+        hung = [asyncio.create_task(resolver(f"slow{number}.example", 443, "mallory")) for number in range(2)]
+        for _ in hung:
+            assert await asyncio.to_thread(begun.acquire, timeout=30)
+        for task in hung:
+            task.cancel()
+        await asyncio.gather(*hung, return_exceptions=True)
+        with pytest.raises(Crowded):
+            await resolver("slow3.example", 443, "mallory")
+        assert await resolver("quick.example", 443, "ada") == ["127.0.0.1"]
+        refused = await Post(LOOPBACK, resolve=resolver).send("https://slow4.example/", HEADERS, BODY, "mallory")
+        assert refused.error == "the names of your webhooks' hosts take too long to be found"
+    finally:
+        free.set()
+    while resolver._asking:  # noqa: ASYNC110  until the threads have noticed
+        await asyncio.sleep(0.01)
+    assert await resolver("quick.example", 443, "mallory") == ["127.0.0.1"]

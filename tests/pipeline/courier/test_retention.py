@@ -52,3 +52,8 @@ def test_what_is_pending_is_never_forgotten_and_nothing_newer_goes_before_it(
         kept = [ended_at(it) for it in ended if it.id not in gone]
         assert max((ended_at(it) for it in ended if it.id in gone), default=0) <= min(kept, default=NOW)
         assert all(at >= NOW - KEPT for at in kept)
+
+
+def test_of_a_webhook_that_is_no_more_nothing_is_kept_longer_than_a_moment() -> None:
+    known = [delivery(n, KEPT_AT_LEAST + n, webhook=hook) for hook in ("gone", "w") for n in range(2)]
+    assert forgettable(known, NOW, {PLACE: 9}, {"w"}) == ["gone1"]
