@@ -7,7 +7,7 @@ import contextlib
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -131,6 +131,15 @@ class Pouring:
         return self._sheet.dimension
 
     @property
+    def rows(self) -> int:
+        """Read so far, without the header."""
+        return self._sheet.rows
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self._sheet.columns
+
+    @property
     def stopped_by_row(self) -> bool:
         return bool(self.bad_rows) and not self._sheet.skips
 
@@ -164,7 +173,7 @@ class Pouring:
             await self._land()
 
     def _points(self, lines: list[str]) -> Floats:
-        points, bad = self._sheet.read(lines)
+        points, bad = self._sheet.read(lines, final=self._lines.ended and not self.interrupted)
         self.bad_rows += len(bad)
         self.bad += bad[: max(0, SHOWN_BAD_ROWS - len(self.bad))]
         return points

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from schemas.clustering.topics import OBSERVED
 
 EXIT_INTERRUPTED = 130
 EXIT_FAILED = 1
+SHOWN_COLUMNS = 8
 
 produce = typer.Typer(help="Write events straight to Kafka.", no_args_is_help=True)
 
@@ -41,6 +43,7 @@ def points(
         str | None, typer.Option(help="Only these columns: names of the header, or numbers: 1,4-9", show_default=False)
     ] = None,
     delimiter: Annotated[str, typer.Option(help="What separates cells; `tab` for a tab.")] = ",",
+    decimal: Annotated[str, typer.Option(help="The decimal sign: a point or a comma (1,5).")] = ".",
     header: Annotated[
         bool | None,
         typer.Option("--header/--no-header", help="Whether the first row names the columns; else it is looked at."),
@@ -64,8 +67,9 @@ def points(
 ) -> None:
     """Send points from CSV to points.observed.v1, Avro in the Confluent wire format, keyed by the stream.
 
-    One row is one point. A row that cannot be used ends it (exit status 1): what stands before it has been sent, and
-    nothing behind it. Ctrl-C sends what has been read. Receipts are positions: topic-partition-offset.
+    One row is one point; every row has as many cells as the header. A row that cannot be used ends it (exit status 1):
+    what stands before it has been sent, and nothing behind it; so does an input without any points. What gzip, bzip2 or
+    xz compressed is decompressed. Ctrl-C sends what has been read. Receipts are positions: topic-partition-offset.
 
     Examples:
 
@@ -76,11 +80,11 @@ def points(
     **sensor | thalweg produce points -s pumps - --no-header --rate 500**
     """
     check_stream(stream)
-    settings, there = reach(bootstrap)
-    known(there, OBSERVED.name)
-    layout = Layout("\t" if delimiter == "tab" else _single(delimiter), header, _listed(columns))
+    layout = _layout(delimiter, decimal, header, columns)
     recipe = Recipe(stream, batch, rate, None if batch_id_prefix else linger, batch_id_prefix, _pairs(metadata), source)
     lines, size = _open(file)
+    settings, there = reach(bootstrap)
+    known(there, OBSERVED.name)
     with Tap(console(stderr=True), size) as tap:
         pouring = Pouring(settings, recipe, Sheet(layout, skips=skip_bad_rows), lines, tap)
         asyncio.run(pouring.run())
@@ -89,8 +93,17 @@ def points(
         raise pouring.failure
     if pouring.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
-    if pouring.stopped_by_row:
+    if pouring.stopped_by_row or not pouring.receipts.points:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _layout(delimiter: str, decimal: str, header: bool | None, columns: str | None) -> Layout:
+    if decimal not in (".", ","):
+        raise Misconfigured("--decimal is a point or a comma")
+    single = "\t" if delimiter == "tab" else _single(delimiter)
+    if single == decimal:
+        raise Misconfigured(f"--delimiter and --decimal cannot both be {decimal!r}: try --delimiter ';'")
+    return Layout(single, header, _listed(columns), decimal)
 
 
 def _open(file: str) -> tuple[Lines, int | None]:
@@ -104,6 +117,8 @@ def _open(file: str) -> tuple[Lines, int | None]:
         status = os.fstat(descriptor)
     except OSError as error:
         raise Misconfigured(f"{file} cannot be read: {error.strerror}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise Misconfigured(f"{file} is a directory: name a file in it")
     return Lines(descriptor), status.st_size or None
 
 
@@ -137,13 +152,22 @@ def _tell(pouring: Pouring, stream: str, as_json: bool) -> None:
         typer.echo(json.dumps(_as_json(pouring, receipts, stream)))
         return
     rate = receipts.points / pouring.seconds if pouring.seconds else 0.0
-    width = f" of {pouring.dimension} numbers" if pouring.dimension else ""
-    typer.echo(
-        f"{receipts.points:,} points{width} in {receipts.records:,} records are in the log, stream {stream}, "
-        f"{pouring.seconds:.1f} s, {rate:,.0f} points/s"
-    )
+    if receipts.points:
+        typer.echo(
+            f"{receipts.points:,} points of {pouring.dimension} numbers in {receipts.records:,} records "
+            f"are in the log, stream {stream}, {pouring.seconds:.1f} s, {rate:,.0f} points/s"
+        )
+    else:
+        typer.echo("nothing was sent: the input holds no row of numbers", err=True)
+    columns = f"; columns {_few(pouring.columns)}" if pouring.columns else ""
+    typer.echo(f"  read: {pouring.rows:,} rows, {pouring.bad_rows:,} of them not used{columns}")
     for partition, (first, last) in sorted(receipts.spans.items()):
         typer.echo(f"  {OBSERVED.name}-{partition}-{first} … {OBSERVED.name}-{partition}-{last}")
+
+
+def _few(columns: Sequence[str]) -> str:
+    shown = ", ".join(columns[:SHOWN_COLUMNS])
+    return shown if len(columns) <= SHOWN_COLUMNS else f"{shown} … {len(columns)} in all"
 
 
 def _as_json(pouring: Pouring, receipts: Receipts, stream: str) -> dict[str, object]:
@@ -153,8 +177,10 @@ def _as_json(pouring: Pouring, receipts: Receipts, stream: str) -> dict[str, obj
         "points": receipts.points,
         "records": receipts.records,
         "dimension": pouring.dimension,
+        "columns": list(pouring.columns),
+        "rows": pouring.rows,
         "bad_rows": pouring.bad_rows,
-        "complete": failure is None and not pouring.interrupted and not pouring.stopped_by_row,
+        "complete": failure is None and receipts.points > 0 and not pouring.interrupted and not pouring.stopped_by_row,
         "seconds": round(pouring.seconds, 3),
         "positions": [
             {"topic": OBSERVED.name, "partition": partition, "first": first, "last": last}

@@ -1,30 +1,38 @@
-"""Points out of CSV text (RFC 4180, one row a line): which columns, and which cell is no number."""
+"""Points out of the rows of CSV: which columns, and which cell is no number."""
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cli.rows import Row, Rows
 from pipeline.errors import Misconfigured
 from schemas.clustering.limits import MAX_DIMENSION
 
 _RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
+_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
+"""What a person calls a number. `float` takes more: `1_000`, `nan`, `infinity`, digits of other scripts."""
+_ODD = re.compile(r"[^0-9+\-.eE \n]")
+"""Without such a character in it, what `float` takes is a number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`header` None: the first row is one when it holds anything but numbers. `columns` are names of the header, or
-    numbers from 1 and ranges of them; none means every column."""
+    """`header` None: the first row is one when none of its cells is a number. `columns` are names of the header, or
+    numbers from 1 and ranges of them; none means every column. `decimal` is a point or a comma."""
 
     delimiter: str = ","
     header: bool | None = None
     columns: Sequence[str] = ()
+    decimal: str = "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class BadRow:
 
 
 class Sheet:
-    """Rows to points. The first row of data decides how many cells every row has.
+    """Rows to points. The header, or else the first row, decides how many cells every row has.
 
     A row that cannot be used ends the reading, unless `skips`.
     """
@@ -48,89 +56,114 @@ class Sheet:
     def __init__(self, layout: Layout, *, skips: bool = False) -> None:
         self._layout = layout
         self.skips = skips
+        self._rows = Rows(layout.delimiter)
         self._names: list[str] | None = None
-        self._picked: list[int] | None = None
-        self._begun = False
+        self._picked: list[int] = []
         self._cells = 0
-        self._width_from = 0
-        self.line = 0
-        """The last line read."""
+        self._width_from = ""
+        self.rows = 0
+        """Rows read, without the header."""
 
     @property
     def dimension(self) -> int:
         """Numbers in a point; 0 before the first row."""
-        if not self._cells:
-            return 0
-        return self._cells if self._picked is None else len(self._picked)
+        return len(self._picked)
 
-    def read(self, lines: Sequence[str]) -> tuple[NDArray[np.float64], Sequence[BadRow]]:
+    @property
+    def columns(self) -> Sequence[str]:
+        """What the numbers of a point are: names of the header, or numbers from 1."""
+        return [str(index + 1) if self._names is None else self._names[index] for index in self._picked]
+
+    def read(self, lines: Sequence[str], *, final: bool = False) -> tuple[NDArray[np.float64], Sequence[BadRow]]:
         """The points of these lines, (n, dimension), and the rows that cannot be used. Empty lines are passed over; so
-        is what stands behind the first bad row, unless such rows are skipped.
+        is what stands behind the first bad row, unless such rows are skipped. `final`: no more lines will come.
 
-        Raises Misconfigured where the columns asked for are not there.
+        Raises Misconfigured where the columns asked for are not there, or the first row does not tell what it is.
         """
-        rows: list[list[float]] = []
+        points: list[list[float]] = []
         bad: list[BadRow] = []
-        for line in lines:
-            self.line += 1
-            if not line or line.isspace():
+        for row in self._rows.read(lines, final=final):
+            if not self._cells and row.problem is None and self._begin(row):
                 continue
-            cells = self._split(line)
-            if not self._begun and self._is_header(cells):
-                continue
-            row = self._row(cells)
-            if isinstance(row, BadRow):
-                bad.append(row)
+            self.rows += 1
+            read = self._point(row)
+            if isinstance(read, BadRow):
+                bad.append(read)
                 if not self.skips:
                     break
             else:
-                rows.append(row)
-        return np.array(rows, np.float64).reshape(len(rows), self.dimension), bad
+                points.append(read)
+        return np.array(points, np.float64).reshape(len(points), self.dimension), bad
 
-    def _split(self, line: str) -> list[str]:
-        if '"' not in line:
-            return line.split(self._layout.delimiter)
-        try:
-            return next(csv.reader([line], delimiter=self._layout.delimiter))
-        except csv.Error:
-            return [line]
-
-    def _is_header(self, cells: list[str]) -> bool:
-        """Settles, at the first row, what the columns are."""
-        self._begun = True
-        header = self._layout.header
-        if header is None:
-            header = any(_number(cell) is None for cell in cells)
+    def _begin(self, row: Row) -> bool:
+        """Settles, at the first row, what the columns are. Whether it is a header."""
+        header = self._is_header(row.cells)
+        self._cells = len(row.cells)
+        self._width_from = f"the header (line {row.line})" if header else f"line {row.line}"
         if header:
-            self._names = [cell.strip() for cell in cells]
-        if self._layout.columns:
-            self._picked = pick(self._layout.columns, self._names, len(cells))
+            self._names = [cell.strip() for cell in row.cells]
+        self._picked = pick(self._layout.columns, self._names, self._cells) or list(range(self._cells))
+        if not self._layout.columns and self._names is not None and "" in self._names:
+            nameless = self._names.index("") + 1
+            raise Misconfigured(
+                f"column {nameless} of the header has no name (are these row names?): say which --columns are the point"
+            )
+        if self.dimension > MAX_DIMENSION:
+            raise Misconfigured(f"a point has at most {MAX_DIMENSION} numbers, not {self.dimension}: see --columns")
         return header
 
-    def _row(self, cells: list[str]) -> list[float] | BadRow:
-        if not self._cells:
-            self._cells, self._width_from = len(cells), self.line
-            if self.dimension > MAX_DIMENSION:
-                raise Misconfigured(f"a point has at most {MAX_DIMENSION} numbers, not {self.dimension}: see --columns")
-        if len(cells) != self._cells:
-            return BadRow(self.line, None, f"{len(cells)} cells where line {self._width_from} has {self._cells}")
-        chosen = cells if self._picked is None else [cells[index] for index in self._picked]
-        try:
-            row = list(map(float, chosen))
-        except ValueError:
-            row = []
-        return row if row and all(map(math.isfinite, row)) else self._blame(chosen)
+    def _is_header(self, cells: Sequence[str]) -> bool:
+        """Raises Misconfigured for a first row that might be either: taken for a header, a row with a gap is lost."""
+        if self._layout.header is not None:
+            return self._layout.header
+        names = [cell.strip() for cell in cells]
+        if any(name in names and not _RANGE.fullmatch(name) for name in self._layout.columns):
+            return True
+        asked = [cells[index] for index in pick(self._layout.columns, None, len(cells))] or cells
+        numbers = sum(self._number(cell) is not None for cell in asked)
+        if 0 < numbers < len(asked):
+            raise Misconfigured(
+                "the first row holds numbers and other cells: say --header if it names the columns, else --no-header"
+            )
+        return not numbers
 
-    def _blame(self, chosen: Sequence[str]) -> BadRow:
-        for number, cell in enumerate(chosen):
-            value = _number(cell)
-            if value is None or not math.isfinite(value):
-                index = number if self._picked is None else self._picked[number]
-                named = self._names is not None and index < len(self._names) and self._names[index]
-                column = f"{index + 1} ({self._names[index]})" if named and self._names else str(index + 1)
-                what = "is not a number" if value is None else "is not finite"
-                return BadRow(self.line, column, f"{cell[:40]!r} {what}" if cell.strip() else "the cell is empty")
-        raise AssertionError("blamed a row of finite numbers")
+    def _point(self, row: Row) -> list[float] | BadRow:
+        if row.problem is not None:
+            return BadRow(row.line, None, row.problem)
+        if len(row.cells) != self._cells:
+            return BadRow(row.line, None, f"{len(row.cells)} cells where {self._width_from} has {self._cells}")
+        chosen = [row.cells[index] for index in self._picked]
+        if self._layout.decimal == "." and not _ODD.search("\n".join(chosen)):
+            with suppress(ValueError):
+                numbers = list(map(float, chosen))
+                if all(map(math.isfinite, numbers)):
+                    return numbers
+        return self._cell_by_cell(row)
+
+    def _cell_by_cell(self, row: Row) -> list[float] | BadRow:
+        numbers: list[float] = []
+        for index in self._picked:
+            number = self._number(row.cells[index])
+            if number is None or not math.isfinite(number):
+                return BadRow(row.line, self._column(index), self._blame(row.cells[index], number))
+            numbers.append(number)
+        return numbers
+
+    def _number(self, cell: str) -> float | None:
+        if self._layout.decimal == ",":
+            cell = cell.replace(".", "?").replace(",", ".")
+        return float(cell) if _NUMBER.fullmatch(cell) else None
+
+    def _column(self, index: int) -> str:
+        return f"{index + 1} ({self._names[index]})" if self._names and self._names[index] else str(index + 1)
+
+    def _blame(self, cell: str, number: float | None) -> str:
+        if not cell.strip():
+            return "the cell is empty"
+        if number is not None:
+            return f"{cell[:40]!r} is not finite"
+        comma = self._layout.decimal == "." and _NUMBER.fullmatch(cell.replace(",", "."))
+        return f"{cell[:40]!r} is not a number{': see --decimal' if comma else ''}"
 
 
 def pick(columns: Sequence[str], names: Sequence[str] | None, count: int) -> list[int]:
@@ -139,6 +172,8 @@ def pick(columns: Sequence[str], names: Sequence[str] | None, count: int) -> lis
     for wanted in columns:
         span = _RANGE.fullmatch(wanted)
         if names is not None and wanted in names:
+            if names.count(wanted) > 1:
+                raise Misconfigured(f"--columns {wanted}: several columns have this name; use their numbers")
             picked.append(names.index(wanted))
         elif span is not None:
             first, last = int(span[1]), int(span[2] or span[1])
@@ -149,10 +184,3 @@ def pick(columns: Sequence[str], names: Sequence[str] | None, count: int) -> lis
             there = f"there are {', '.join(names)}" if names is not None else "there is no header; use numbers from 1"
             raise Misconfigured(f"--columns {wanted}: no such column; {there}")
     return picked
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None

@@ -170,8 +170,23 @@ def test_a_bad_cell_ends_it_behind_what_stands_before(thalweg: Thalweg, stream: 
     out, err = thalweg("produce", "points", "-s", stream, str(file), status=1)
     assert "line 4, column 2 (b): 'oops' is not a number" in err
     assert out.startswith("2 points of 2 numbers in 1 records")
+    assert "read: 3 rows, 1 of them not used; columns a, b" in out
     thalweg("produce", "points", "-s", stream, str(file), "--skip-bad-rows")
     assert [event.values.tolist() for event in of_stream(thalweg, stream)] == [[1, 2, 3, 4], [1, 2, 3, 4, 7, 8]]
+
+
+def test_an_input_without_points_is_a_failure(thalweg: Thalweg, stream: str, tmp_path: Path) -> None:
+    file = tmp_path / "points.csv"
+    for content in ("", "a,b\n", "a,b\n1,2,3\n"):
+        file.write_text(content)
+        out, err = thalweg("produce", "points", "-s", stream, str(file), "--skip-bad-rows", status=1)
+        assert "nothing was sent" in err
+        assert "rows, " in out
+    told = json.loads(thalweg("produce", "points", "-s", stream, str(file), "--skip-bad-rows", "--json", status=1)[0])
+    assert (told["points"], told["rows"], told["bad_rows"], told["complete"]) == (0, 1, 1, False)
+    _, err = thalweg("produce", "points", "-s", stream, str(tmp_path), status=2)
+    assert "is a directory: name a file in it" in err
+    assert of_stream(thalweg, stream) == []
 
 
 def test_ctrl_c_sends_what_an_endless_pipe_has_given(thalweg: Thalweg, stream: str) -> None:
