@@ -80,5 +80,6 @@ def _grants(database: str) -> str:
     readable = [f"GRANT SELECT ON system.{table}" for table in sorted(READABLE_SYSTEM_TABLES)]
     own = [f"GRANT SHOW, SELECT, dictGet ON {database}.*", "GRANT SELECT ON information_schema.*"]
     withheld = [f"REVOKE SHOW, SELECT, dictGet ON {database}.{table}" for table in sorted(WITHHELD_TABLES)]
-    lines = [*own, *withheld, *readable, f"GRANT {OWNER_ROLE}"]
+    brought = "GRANT CREATE TEMPORARY TABLE ON *.*"  # for the tables that a request brings along
+    lines = [*own, *withheld, *readable, brought, f"GRANT {OWNER_ROLE}"]
     return "\n".join(f"        <query>{escape(line)}</query>" for line in lines)

@@ -13,7 +13,9 @@ import chdb
 
 from pipeline.embedded.warehouse.configuration import write_configuration
 from pipeline.embedded.warehouse.errors import from_engine, refusal
+from pipeline.embedded.warehouse.names import ALLOWED_FORMATS
 from pipeline.embedded.warehouse.settings import Limits
+from pipeline.embedded.warehouse.users import Role
 from pipeline.errors import Misconfigured
 
 
@@ -128,14 +130,26 @@ class Engine:
         self.version = self._root.run("SELECT version()", "TabSeparated").data.decode().strip()
         self.formats = self._read_formats()
 
-    def handle(self) -> Handle:
-        return Handle(chdb.connect(self._address))
+    def handle(self, role: Role = Role.OWNER) -> Handle:
+        """A handle with this role's rights from its first statement on. An analyst's has given up the owner's for
+        good: SET ROLE is refused to everybody."""
+        handle = Handle(chdb.connect(self._address))
+        if role is not Role.OWNER:
+            try:
+                handle.run("SET ROLE NONE")
+            except BaseException:
+                handle.close()
+                raise
+        return handle
 
-    def output_format(self, name: str) -> Format:
-        """The engine's own spelling and content type of a format. Raises UNKNOWN_FORMAT."""
+    def format(self, name: str) -> Format:
+        """The engine's own spelling and content type of a format, for data either way. Raises UNKNOWN_FORMAT, and
+        ACCESS_DENIED for one that needs more than the data."""
         found = self.formats.get(name.lower())
         if found is None:
-            raise refusal("UNKNOWN_FORMAT", f"Unknown format {name}")
+            raise refusal("UNKNOWN_FORMAT", f"Unknown format {name[:50]}")
+        if found.name.lower() not in ALLOWED_FORMATS:
+            raise refusal("ACCESS_DENIED", f"Format {found.name} is not allowed here: it needs more than the data")
         return found
 
     def kill(self, query_id: str) -> None:

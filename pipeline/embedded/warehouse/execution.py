@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pipeline.embedded.warehouse.engine import Chunk, Engine, Format, Handle
 from pipeline.embedded.warehouse.errors import refusal
-from pipeline.embedded.warehouse.external import ExternalTable
+from pipeline.embedded.warehouse.external import TemporaryTable
 from pipeline.embedded.warehouse.names import words
 from pipeline.embedded.warehouse.sessions import Key, Session, Sessions
 from pipeline.embedded.warehouse.settings import Limits
@@ -57,7 +57,7 @@ class Order:
     whole: bool = False
     data: Iterable[bytes] | None = None
     session: SessionUse | None = None
-    tables: Sequence[ExternalTable] = ()
+    tables: Sequence[TemporaryTable] = ()
     computes_values: bool = False
 
 
@@ -133,7 +133,7 @@ class Execution:
     def _insert(self, handle: Handle) -> bytes:
         statement = self._order.statement
         data = _gathered(self._order.data or ())
-        done = handle.insert(statement.text, statement.format or "Values", data)
+        done = handle.insert(statement.text, self._engine.format(statement.format or "Values").name, data)
         self.summary.written_rows, self.summary.written_bytes = done.written_rows, done.written_bytes
         self.complete = True
         return b""
@@ -173,13 +173,13 @@ class Execution:
         return self._kept(session)
 
     def _fresh(self) -> Handle:
-        handle = self._engine.handle()
+        handle = self._engine.handle(self._order.role)
         self._stack.callback(handle.close)
         return handle
 
     def _kept(self, session: Session) -> Handle:
         """A new handle that stays with the session."""
-        handle = self._engine.handle()
+        handle = self._engine.handle(self._order.role)
         session.handle = handle
         handle.run(f"USE {_name(self._order.database)}")
         return self._lent(handle)
@@ -201,7 +201,8 @@ class Execution:
         return handle
 
     def _prepare(self, handle: Handle) -> Handle:
-        """One request's settings; rights are given up last, since with `readonly` nothing more can be changed."""
+        """One request's settings and tables. `readonly` comes last, since nothing can be changed after it; the role
+        was given up when the handle was made, before anything of the request reached the engine."""
         steps = [f"SET {', '.join(self._assignments())}", f"USE {_name(self._order.database)}"]
         if self._order.tables:
             handle.run("; ".join(steps))
@@ -209,7 +210,7 @@ class Execution:
         for table in self._order.tables:
             table.create(handle)
         if self._order.role is Role.ANALYST:
-            steps += ["SET ROLE NONE", "SET readonly = 1"]
+            steps.append("SET readonly = 1")
         elif self._order.read_only:
             steps.append("SET readonly = 2")
         if steps:

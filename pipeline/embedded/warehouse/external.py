@@ -6,41 +6,59 @@ As in ClickHouse: a file named `t` with fields `t_format` (TabSeparated) and `t_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams, UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
-from pipeline.embedded.warehouse import refusals
-from pipeline.embedded.warehouse.engine import Handle
+from pipeline.embedded.warehouse.engine import Format, Handle
 from pipeline.embedded.warehouse.errors import refusal
-from pipeline.embedded.warehouse.lexer import Token, tokens
 from pipeline.embedded.warehouse.settings import Limits
-from pipeline.embedded.warehouse.statement import read_statement
-from pipeline.embedded.warehouse.users import Role
+from pipeline.embedded.warehouse.structure import read_columns, read_types
 
 _FILES = 16
 _FIELDS = 1000
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SUFFIXES = ("_format", "_structure", "_types")
 
 
 @dataclass(frozen=True)
 class ExternalTable:
+    """As the client described it: nothing of it has been read yet."""
+
     name: str
     format: str
     structure: str
+    types: str
+    data: bytes
+
+    def read(self, known: Callable[[str], Format]) -> TemporaryTable:
+        """What the engine is told of it, all of it written anew. Raises BAD_ARGUMENTS, and what `known` raises."""
+        if not _NAME.fullmatch(self.name):
+            raise refusal("BAD_ARGUMENTS", "The name of an external table is letters, digits and _, at most 100")
+        if self.structure:
+            columns = read_columns(self.structure)
+        elif self.types:
+            columns = read_types(self.types)
+        else:
+            raise refusal("BAD_ARGUMENTS", f"External table {self.name} needs field {self.name}_structure or _types")
+        return TemporaryTable(self.name, columns, known(self.format), self.data)
+
+
+@dataclass(frozen=True)
+class TemporaryTable:
+    name: str
+    columns: str
+    format: Format
     data: bytes
 
     def create(self, handle: Handle) -> None:
-        """Makes the table in this handle's session. Its structure is the client's text: checked like a statement."""
-        statement = read_statement(f"CREATE TEMPORARY TABLE {_quoted(self.name)} ({self.structure})".encode())
-        if not _encloses(statement.tokens):
-            raise refusal("BAD_ARGUMENTS", f"The structure of external table {self.name} is not a list of columns")
-        refusals.check(statement, Role.OWNER)
-        handle.run(statement.text + " ENGINE = Memory")
-        handle.insert(f"INSERT INTO {_quoted(self.name)}", self.format, [self.data])
+        """Makes the table in this handle's session, with the rights of that handle."""
+        handle.run(f"CREATE TEMPORARY TABLE `{self.name}` ({self.columns}) ENGINE = Memory")
+        handle.insert(f"INSERT INTO `{self.name}`", self.format.name, [self.data])
 
 
 def is_multipart(request: Request) -> bool:
@@ -63,37 +81,5 @@ async def read_form(request: Request, limits: Limits) -> tuple[QueryParams, list
 
 
 def _table(name: str, fields: Mapping[str, str], data: bytes) -> ExternalTable:
-    structure = fields.get(f"{name}_structure", "")
-    types = fields.get(f"{name}_types", "")
-    if not structure and types:
-        structure = ", ".join(f"_{number} {kind}" for number, kind in enumerate(_split(types), start=1))
-    if not structure:
-        raise refusal("BAD_ARGUMENTS", f"External table {name} needs the field {name}_structure or {name}_types")
-    return ExternalTable(name, fields.get(f"{name}_format", "TabSeparated"), structure, data)
-
-
-def _split(types: str) -> list[str]:
-    """Cut at the commas outside brackets."""
-    text = types.encode()
-    cuts, depth = [0], 0
-    for token in tokens(text):
-        depth += token.is_sign("(") - token.is_sign(")")
-        if depth == 0 and token.is_sign(","):
-            cuts.append(token.end)
-    ends = [cut - 1 for cut in cuts[1:]] + [len(text)]
-    return [text[start:end].decode() for start, end in zip(cuts, ends, strict=True)]
-
-
-def _encloses(read: tuple[Token, ...]) -> bool:
-    """Whether the bracket after the table's name closes with the very last token."""
-    depth = 0
-    for token in read[4:]:
-        depth += token.is_sign("(") - token.is_sign(")")
-        if depth == 0:
-            return token is read[-1]
-    return False
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
-    return f"`{escaped}`"
+    structure, types = fields.get(f"{name}_structure", ""), fields.get(f"{name}_types", "")
+    return ExternalTable(name, fields.get(f"{name}_format", "TabSeparated"), structure, types, data)

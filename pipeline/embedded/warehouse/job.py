@@ -60,7 +60,7 @@ class Job:
         statement = by_own_query_id(statement)
         self._check_method(statement)
         checked, data = self._checked_values(statement, data)
-        order = replace(self._order(statement, data), computes_values=checked)
+        order = replace(self._order(statement, data), computes_values=checked and not self._tables)
         self._execution = Execution(self._house.engine, self._house.sessions, self._house.limits, order)
         first = self._execution.begin()
         self._body.clear()
@@ -161,7 +161,7 @@ class Job:
         if self._account.role is Role.ANALYST and database != engine.database:
             raise refusal("ACCESS_DENIED", f"Not enough privileges: only database {engine.database} may be read")
         named = None if statement.form is Form.INSERT_DATA else statement.format
-        output = engine.output_format(named or ask.output or "TabSeparated")
+        output = engine.format(named or ask.output or "TabSeparated")
         self.output = output if statement.form in (Form.READ, Form.LOOK) else None
         return Order(
             statement=statement,
@@ -175,7 +175,7 @@ class Job:
             whole=ask.whole,
             data=data,
             session=ask.session,
-            tables=self._tables,
+            tables=[table.read(engine.format) for table in self._tables],
         )
 
     def _chosen_encoder(self) -> Encoder | None:

@@ -68,5 +68,47 @@ REFUSED_VERBS = words(
 )
 ACCESS_ENTITIES = words("USER ROLE QUOTA ROW POLICY PROFILE MASKING COLLECTION WORKLOAD RESOURCE HANDLER")
 
+DATA_TYPES = words(
+    """
+    array bfloat16 bigint binary bit blob bool boolean byte bytea char character clob date date32 datetime datetime32
+    datetime64 dec decimal decimal128 decimal256 decimal32 decimal64 double dynamic enum enum16 enum8 fixed fixedstring
+    float float32 float64 geometry inet4 inet6 int int1 int128 int16 int256 int32 int64 int8 integer intervalday
+    intervalhour intervalmicrosecond intervalmillisecond intervalminute intervalmonth intervalnanosecond
+    intervalquarter intervalsecond intervalweek intervalyear ipv4 ipv6 json linestring longblob longtext lowcardinality
+    map mediumblob mediumint mediumtext multilinestring multipoint multipolygon nchar nested nothing nullable numeric
+    nvarchar point polygon qbit real ring set signed single smallint string text time time64 timestamp tinyblob tinyint
+    tinytext tuple uint128 uint16 uint256 uint32 uint64 uint8 unsigned uuid varbinary varchar varchar2 variant year
+    """
+)
+"""Types of one word that stand in a structure. AggregateFunction is none of them: its arguments name functions."""
+
+ALLOWED_FORMATS = words(
+    """
+    arrow arrowstream avro bsoneachrow csv csvwithnames csvwithnamesandtypes customseparated
+    customseparatedignorespaces customseparatedignorespaceswithnames customseparatedignorespaceswithnamesandtypes
+    customseparatedwithnames customseparatedwithnamesandtypes form geojson hash hivetext json jsonasobject jsonasstring
+    jsoncolumns jsoncolumnswithmetadata jsoncompact jsoncompactcolumns jsoncompacteachrow jsoncompacteachrowwithnames
+    jsoncompacteachrowwithnamesandtypes jsoncompacteachrowwithprogress jsoncompactstrings jsoncompactstringseachrow
+    jsoncompactstringseachrowwithnames jsoncompactstringseachrowwithnamesandtypes jsoncompactstringseachrowwithprogress
+    jsoneachrow jsoneachrowwithprogress jsonl jsonlines jsonobjecteachrow jsonstrings jsonstringseachrow
+    jsonstringseachrowwithprogress lineasstring lineasstringwithnames lineasstringwithnamesandtypes markdown md msgpack
+    native ndjson npy null orc parquet png pretty prettycompact prettycompactmonoblock prettycompactnoescapes
+    prettycompactnoescapesmonoblock prettyjsoneachrow prettyjsonlines prettymonoblock prettyndjson prettynoescapes
+    prettynoescapesmonoblock prettyspace prettyspacemonoblock prettyspacenoescapes prettyspacenoescapesmonoblock
+    prometheus raw rawblob rawwithnames rawwithnamesandtypes regexp rowbinary rowbinarywithdefaults rowbinarywithnames
+    rowbinarywithnamesandtypes rowbinarywithnamesandtypesanddefaults sqlinsert tabseparated tabseparatedraw
+    tabseparatedrawwithnames tabseparatedrawwithnamesandtypes tabseparatedwithnames tabseparatedwithnamesandtypes tskv
+    tsv tsvraw tsvrawwithnames tsvrawwithnamesandtypes tsvwithnames tsvwithnamesandtypes values vertical xml
+    """
+)
+
+REFUSED_FORMATS = words(
+    """
+    avroconfluent buffers dwarf mysqldump mysqlwire odbcdriver2 one parquetmetadata postgresqlwire protobuf
+    protobuflist protobufsingle puffin puffinmetadata template templateignorespaces
+    """
+)
+"""Formats that need a file or a host beside the data, or are another protocol's."""
+
 # Table functions whose first argument may be a structure, given as a string.
 STRUCTURED = words("format generaterandom input null values")

@@ -25,6 +25,7 @@ from pipeline.embedded.warehouse.names import (
     STRUCTURED,
 )
 from pipeline.embedded.warehouse.statement import Form, Statement
+from pipeline.embedded.warehouse.structure import is_structure
 from pipeline.embedded.warehouse.users import Role
 
 # Settings that name files or hosts, or have the text read in another language than the lexer's.
@@ -140,7 +141,8 @@ def _check_structure(words: tuple[Token, ...], index: int) -> None:
         if not literal:
             raise _denied("the table function format() is not allowed here; format('{} {}', …) needs a literal pattern")
     elif first is not None and first.kind is Kind.STRING:
-        if after is None or not (after.is_sign(",") or after.is_sign(")")) or not _is_plain_structure(first):
+        is_plain = _is_plain(first.text) if name == "values" else is_structure(first.text)
+        if after is None or not (after.is_sign(",") or after.is_sign(")")) or not is_plain:
             raise _denied(f"{name}() takes a literal structure without expressions: 'a Int8, b String'")
     elif name != "values" and first is not None and not first.is_sign(")") and first.kind is not Kind.NUMBER:
         raise _denied(f"{name}() takes a literal structure: 'a Int8, b String'")
@@ -148,11 +150,13 @@ def _check_structure(words: tuple[Token, ...], index: int) -> None:
         raise _denied("values() takes rows of literals, after a literal structure where it has one")
 
 
-def _is_plain_structure(structure: Token) -> bool:
-    return not any(
-        token.is_word("ALIAS", "DEFAULT", "MATERIALIZED", "EPHEMERAL", "TTL")
-        for token in tokens(structure.text.encode())
-    )
+def _is_plain(text: str) -> bool:
+    """Whether a string among the arguments of values(), which may be a structure or a value, holds no expression:
+    without a bracket there is no call and no subquery."""
+    if is_structure(text):
+        return True
+    words = ("ALIAS", "DEFAULT", "MATERIALIZED", "EPHEMERAL", "TTL")
+    return "(" not in text and not any(token.is_word(*words) for token in tokens(text.encode()))
 
 
 def _computes(arguments: tuple[Token, ...]) -> bool:
@@ -166,7 +170,7 @@ def _computes(arguments: tuple[Token, ...]) -> bool:
             return True
         if depth == 1 and token.kind is Kind.STRING:
             return True
-        if token.kind is Kind.STRING and not _is_plain_structure(token):
+        if token.kind is Kind.STRING and not _is_plain(token.text):
             return True
     return False
 
