@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -45,6 +46,40 @@ def flag(text: str) -> bool:
     return value[text.lower()]
 
 
+def one_of(*values: str) -> Callable[[str], str]:
+    """A reader of one of these words."""
+
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"one of {', '.join(values)}")
+        return text
+
+    return read
+
+
+def a_file(text: str) -> str:
+    """A reader of the path of a file that can be read."""
+    try:
+        with Path(text).open("rb"):
+            return text
+    except OSError as error:
+        raise ValueError(f"the file cannot be read: {error.strerror}") from error
+
+
+def secret(environ: Environment, name: str, file_name: str) -> str:
+    """What the variable holds, or the first line of the file that `file_name` names; empty where neither is set.
+    Raises Misconfigured, also where both are."""
+    given, path = environ.get(name, ""), environ.get(file_name, "").strip()
+    if given and path:
+        raise Misconfigured(f"{name} and {file_name} are both set: set one of them")
+    if not path:
+        return given
+    try:
+        return Path(path).read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{file_name}={path!r} cannot be read: {type(error).__name__}") from error
+
+
 def loopback(host: str) -> bool:
     """Whether an address as one writes it for listening, or as a peer's shows, is this machine's own."""
     if host == "localhost":
@@ -57,6 +92,74 @@ def loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+@dataclass(frozen=True)
+class KafkaSecurity:
+    """How brokers are spoken to, in Kafka's own words (`security.protocol`, `sasl.mechanism`). `ca_file` are the
+    authorities that a broker's certificate must come from, None: the system's; `cert_file` and `key_file` are our own
+    certificate. All are PEM. `repr` keeps the password out of logs."""
+
+    protocol: str = "PLAINTEXT"
+    mechanism: str = "PLAIN"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+    @property
+    def encrypted(self) -> bool:
+        return self.protocol.endswith("SSL")
+
+    @property
+    def logs_in(self) -> bool:
+        """By user name and password."""
+        return self.protocol.startswith("SASL")
+
+    @classmethod
+    def from_environment(cls, environ: Environment) -> KafkaSecurity:
+        """Raises Misconfigured, naming the variable and never what a secret one holds."""
+        read = cls(
+            protocol=setting(environ, "THALWEG_KAFKA_SECURITY_PROTOCOL", cls.protocol, one_of(*PROTOCOLS)),
+            mechanism=setting(environ, "THALWEG_KAFKA_SASL_MECHANISM", cls.mechanism, one_of(*MECHANISMS)),
+            username=environ.get("THALWEG_KAFKA_USERNAME", ""),
+            password=secret(environ, "THALWEG_KAFKA_PASSWORD", "THALWEG_KAFKA_PASSWORD_FILE"),
+            ca_file=setting(environ, "THALWEG_KAFKA_CA_FILE", None, a_file),
+            cert_file=setting(environ, "THALWEG_KAFKA_CERT_FILE", None, a_file),
+            key_file=setting(environ, "THALWEG_KAFKA_KEY_FILE", None, a_file),
+        )
+        read.check()
+        return read
+
+    def check(self) -> None:
+        """Raises Misconfigured for what does not go together."""
+        if self.logs_in and not (self.username and self.password):
+            raise Misconfigured(
+                f"THALWEG_KAFKA_SECURITY_PROTOCOL={self.protocol} needs THALWEG_KAFKA_USERNAME, and "
+                "THALWEG_KAFKA_PASSWORD or THALWEG_KAFKA_PASSWORD_FILE"
+            )
+        if not self.logs_in and (self.username or self.password):
+            raise Misconfigured(
+                "THALWEG_KAFKA_USERNAME or THALWEG_KAFKA_PASSWORD is set, and "
+                f"THALWEG_KAFKA_SECURITY_PROTOCOL={self.protocol} logs nobody in: set it to "
+                "SASL_SSL, or to SASL_PLAINTEXT where the network is yours alone"
+            )
+        if not self.encrypted and (self.ca_file or self.cert_file or self.key_file):
+            raise Misconfigured(
+                "THALWEG_KAFKA_CA_FILE, THALWEG_KAFKA_CERT_FILE or THALWEG_KAFKA_KEY_FILE is set, and "
+                f"THALWEG_KAFKA_SECURITY_PROTOCOL={self.protocol} does not encrypt: set it to SSL or SASL_SSL"
+            )
+        if self.key_file and not self.cert_file:
+            raise Misconfigured("THALWEG_KAFKA_KEY_FILE is set without THALWEG_KAFKA_CERT_FILE, whose key it is to be")
+
+
+OPEN = KafkaSecurity()
+"""Neither encrypted nor logged in."""
+
+
 @dataclass(frozen=True)
 class KafkaSettings:
     """`partitions` holds for every topic that is keyed by stream; it is fixed once the topics exist."""
@@ -65,6 +168,7 @@ class KafkaSettings:
     partitions: int = 4
     replication: int = 1
     registry_url: str | None = None
+    security: KafkaSecurity = OPEN
 
     @classmethod
     def from_environment(cls, environ: Environment) -> KafkaSettings:
@@ -73,6 +177,7 @@ class KafkaSettings:
             partitions=setting(environ, "THALWEG_PARTITIONS", cls.partitions, between(1, 1000)),
             replication=setting(environ, "THALWEG_REPLICATION", cls.replication, between(1, 9)),
             registry_url=setting(environ, "THALWEG_SCHEMA_REGISTRY_URL", None, _optional),
+            security=KafkaSecurity.from_environment(environ),
         )
 
 

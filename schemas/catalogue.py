@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from schemas.accounts import topics as accounts
 from schemas.clustering import topics as clustering
 from schemas.exchange import REPLAYED, REPLIES, dead_letters
@@ -23,6 +25,15 @@ WORKERS_GROUP = "thalweg-workers"
 ARCHIVED = tuple(topic for topic in TOPICS if topic.archived)
 STATEFUL = tuple(topic for topic in TOPICS if topic.stateful)
 WATCHED = tuple(topic for topic in TOPICS if topic.watched)
+
+READ_BY: Mapping[str, tuple[Topic, ...]] = {
+    "api": (*(topic for topic in TOPICS if topic.compacted), *WATCHED, REPLIES, operations.VITALS),
+    "worker": STATEFUL,
+    "courier": (accounts.USERS, accounts.WEBHOOKS, accounts.DELIVERIES, accounts.MAIL, clustering.DRIFT),
+    "archive": ARCHIVED,
+    "operator": TOPICS,
+}
+"""What each part reads. Brokers with ACLs grant by this and by `Topic.writers` (`thalweg topics acls`)."""
 
 
 def topic_named(name: str) -> Topic:

@@ -11,6 +11,7 @@ import faust
 from schemas.catalogue import WORKERS_GROUP
 from topologies import accounts, clustering, operations
 from topologies.assignor import Assignor
+from topologies.login import credentials
 from topologies.runs import Reading, RunTransport
 from topologies.settings import WorkerSettings
 from topologies.site import Site
@@ -32,6 +33,7 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
     app = faust.App(
         WORKERS_GROUP,
         broker=[f"kafka://{address}" for address in settings.kafka.bootstrap.split(",")],
+        broker_credentials=credentials(settings.kafka.security),
         store="memory://",
         datadir=str(settings.faust_dir),
         Table=SnapshotTable,

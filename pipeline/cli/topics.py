@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -14,7 +15,8 @@ from rich.table import Table
 from pipeline.cli.broker import Topics, hush, reach
 from pipeline.cli.drawing import console, table
 from pipeline.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, Json, kafka_settings
-from pipeline.errors import LogUnavailable
+from pipeline.errors import LogUnavailable, Misconfigured
+from pipeline.kafka.acls import PARTS, grants
 from pipeline.kafka.browse import committed, ends
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
@@ -66,6 +68,32 @@ def listing(bootstrap: Bootstrap = DEFAULT_BOOTSTRAP, as_json: Json = False) -> 
     missing = [row.name for row in rows if row.partitions is None]
     if missing:
         typer.echo(f"{len(missing)} missing; create them with: thalweg topics create")
+
+
+@topics.command()
+def acls(
+    part: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(PARTS)}; all, where none is named.", show_default=False)
+    ] = None,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
+    as_json: Json = False,
+) -> None:
+    """Print the commands that allow each part, and programs that write points, what they need at a broker with ACLs.
+
+    Each part is taken to log in as a user of its own name: **api**, **worker**, **courier**, **archive**, **producer**,
+    **operator**. Nothing is changed here; kafka-acls.sh is Kafka's own, and --command-config its login.
+
+    Example: **thalweg topics acls --part worker | sh**
+    """
+    if part is not None and part not in PARTS:
+        raise Misconfigured(f"no such part: {part}; there are {', '.join(PARTS)}")
+    found = [grant for name in PARTS if part in (None, name) for grant in grants(name)]
+    if as_json:
+        typer.echo(json.dumps([asdict(grant) for grant in found], indent=2))
+        return
+    tool = f"kafka-acls.sh --bootstrap-server {bootstrap} --command-config admin.properties"
+    for grant in found:
+        typer.echo(f"{tool} {grant.command(grant.part)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""What every client of librdkafka is told: where the brokers are; and of readers, that only committed records count."""
+"""What every client of librdkafka is told: where the brokers are and how to log in; and of readers, that only
+committed records count."""
 
 from __future__ import annotations
 
@@ -11,7 +12,20 @@ Configuration = dict[str, Any]
 
 def connection(settings: KafkaSettings) -> Configuration:
     """Of any client."""
-    return {"bootstrap.servers": settings.bootstrap}
+    security = settings.security
+    told: Configuration = {"bootstrap.servers": settings.bootstrap, "security.protocol": security.protocol}
+    if security.logs_in:
+        told |= {
+            "sasl.mechanism": security.mechanism,
+            "sasl.username": security.username,
+            "sasl.password": security.password,
+        }
+    files = {
+        "ssl.ca.location": security.ca_file,
+        "ssl.certificate.location": security.cert_file,
+        "ssl.key.location": security.key_file or security.cert_file,
+    }
+    return told | {name: path for name, path in files.items() if path is not None}
 
 
 def reading(settings: KafkaSettings, group: str) -> Configuration:

@@ -17,6 +17,7 @@ from functools import cached_property
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline.errors import LogUnavailable
+from pipeline.kafka.connection import reading
 from pipeline.kafka.member import Place
 from pipeline.kafka.tail import BEGINNING, END
 from pipeline.settings import KafkaSettings
@@ -45,22 +46,13 @@ class GroupWatch:
     """Blocking; call it from a thread. Connects when it is first asked, and joins no group."""
 
     def __init__(self, settings: KafkaSettings, group: str, places: Iterable[Place], patience: float = 2.0) -> None:
-        self._bootstrap, self._group = settings.bootstrap, group
+        self._settings, self._bootstrap, self._group = settings, settings.bootstrap, group
         self._places, self._patience = tuple(places), patience
         self._asking = threading.Lock()
 
     @cached_property
     def _consumer(self) -> Consumer:
-        return Consumer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "group.id": self._group,
-                "enable.auto.commit": False,
-                "allow.auto.create.topics": False,
-                "socket.timeout.ms": 5000,
-            },
-            logger=log,
-        )
+        return Consumer(reading(self._settings, self._group) | {"socket.timeout.ms": 5000}, logger=log)
 
     def reach(self) -> None:
         """Returns when a broker answers. Raises LogUnavailable."""

@@ -82,15 +82,37 @@ def provision(settings: KafkaSettings, topics: Iterable[Topic] = TOPICS, timeout
 
 def existing(settings: KafkaSettings, timeout: float = 10.0) -> list[Existing]:
     """The broker's topics. Raises LogUnavailable."""
-    admin = AdminClient(connection(settings) | {"socket.timeout.ms": 10_000}, logger=log)
+    said: list[KafkaError] = []
+    told = {"socket.timeout.ms": 10_000, "error_cb": said.append}
+    admin = AdminClient(connection(settings) | told, logger=log)
     try:
         listed = admin.list_topics(timeout=timeout).topics
     except KafkaException as error:
-        raise LogUnavailable(f"no Kafka broker answers at {settings.bootstrap}: {error.args[0].str()}") from error
+        admin.poll(0)
+        raise LogUnavailable(_unreachable(settings, said, error)) from error
     return [
         Existing(name, len(topic.partitions), min((len(p.replicas) for p in topic.partitions.values()), default=0))
         for name, topic in sorted(listed.items())
     ]
+
+
+def _unreachable(settings: KafkaSettings, said: Sequence[KafkaError], error: KafkaException) -> str:
+    """The client repeats a failed login until the time is over, and then says that no broker answers."""
+    for failure in said:
+        if failure.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001
+            return (
+                f"Kafka at {settings.bootstrap} does not let {settings.security.username!r} in: see "
+                f"THALWEG_KAFKA_USERNAME, THALWEG_KAFKA_PASSWORD and THALWEG_KAFKA_SASL_MECHANISM ({failure.str()})"
+            )
+        if failure.code() == KafkaError._SSL:  # noqa: SLF001
+            return (
+                f"TLS with Kafka at {settings.bootstrap} fails: see THALWEG_KAFKA_SECURITY_PROTOCOL and "
+                f"THALWEG_KAFKA_CA_FILE ({failure.str()})"
+            )
+    return (
+        f"no Kafka broker answers at {settings.bootstrap} by {settings.security.protocol} "
+        f"(THALWEG_KAFKA_SECURITY_PROTOCOL): {error.args[0].str()}"
+    )
 
 
 def _wanted(settings: KafkaSettings, topics: Iterable[Topic]) -> Iterable[NewTopic]:

@@ -108,10 +108,8 @@ def test_the_ports_agree() -> None:
     services = COMPOSE["services"]
     assert services["api"]["ports"] == [f"127.0.0.1:8000:{services['api']['environment']['THALWEG_API_PORT']}"]
     kafka = services["kafka"]["environment"]
-    assert "INSIDE://kafka:9092" in kafka["KAFKA_ADVERTISED_LISTENERS"]
-    [host] = re.findall(r"HOST://127\.0\.0\.1:(\d+)", kafka["KAFKA_ADVERTISED_LISTENERS"])
-    assert services["kafka"]["ports"] == [f"127.0.0.1:{host}:{host}"]
-    assert f"HOST://:{host}" in kafka["KAFKA_LISTENERS"]
+    assert kafka["KAFKA_ADVERTISED_LISTENERS"] == "INSIDE://kafka:9092"
+    assert "INSIDE://:9092" in kafka["KAFKA_LISTENERS"]
 
 
 def test_workers_have_ordinals_of_their_own() -> None:
@@ -129,6 +127,12 @@ def test_whoever_is_waited_for_is_there_and_can_be_waited_for() -> None:
                 assert "healthcheck" in services[other]
             else:
                 assert services[other]["restart"].startswith("on-failure")
+
+
+def test_no_kafka_without_a_login_is_published() -> None:
+    kafka = COMPOSE["services"]["kafka"]
+    assert "ports" not in kafka
+    assert all(COMPOSE["networks"][name]["internal"] for name in kafka["networks"])
 
 
 def test_the_broker_is_the_one_that_tests_run_against() -> None:

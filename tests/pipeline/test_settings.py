@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.errors import Misconfigured
-from pipeline.settings import KafkaSettings, WarehouseSettings, between, flag, loopback, setting
+from pipeline.settings import KafkaSecurity, KafkaSettings, WarehouseSettings, between, flag, loopback, setting
 
 
 def test_unset_and_empty_are_the_default() -> None:
@@ -75,3 +77,39 @@ def test_these_addresses_are_this_machine(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "localhost.example", "127.0.0.1.example", ""])
 def test_these_are_not(host: str) -> None:
     assert not loopback(host)
+
+
+def test_kafka_is_spoken_to_as_it_is_told(tmp_path: Path) -> None:
+    authority, password = tmp_path / "ca.pem", tmp_path / "password"
+    authority.write_text("-----")
+    password.write_text("a secret of kafka\n")
+    environ = {
+        "THALWEG_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "THALWEG_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "THALWEG_KAFKA_USERNAME": "worker",
+        "THALWEG_KAFKA_PASSWORD_FILE": str(password),
+        "THALWEG_KAFKA_CA_FILE": str(authority),
+    }
+    read = KafkaSettings.from_environment(environ)
+    assert read.security == KafkaSecurity("SASL_SSL", "SCRAM-SHA-512", "worker", "a secret of kafka", str(authority))
+    assert "a secret" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"SECURITY_PROTOCOL": "TLS"}, "THALWEG_KAFKA_SECURITY_PROTOCOL='TLS' cannot be used: one of PLAINTEXT, SSL"),
+        ({"SECURITY_PROTOCOL": "SASL_SSL"}, "needs THALWEG_KAFKA_USERNAME, and THALWEG_KAFKA_PASSWORD"),
+        ({"SECURITY_PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "GSSAPI"}, "THALWEG_KAFKA_SASL_MECHANISM='GSSAPI'"),
+        ({"PASSWORD": "hidden"}, "THALWEG_KAFKA_SECURITY_PROTOCOL=PLAINTEXT logs nobody in"),
+        ({"PASSWORD": "hidden", "PASSWORD_FILE": "/none"}, "THALWEG_KAFKA_PASSWORD_FILE are both set"),
+        ({"PASSWORD_FILE": "/none/there"}, "THALWEG_KAFKA_PASSWORD_FILE='/none/there' cannot be read"),
+        ({"CA_FILE": "/none/there"}, "THALWEG_KAFKA_CA_FILE='/none/there' cannot be used: the file cannot be read"),
+        ({"CA_FILE": __file__}, "THALWEG_KAFKA_SECURITY_PROTOCOL=PLAINTEXT does not encrypt"),
+        ({"SECURITY_PROTOCOL": "SSL", "KEY_FILE": __file__}, "THALWEG_KAFKA_KEY_FILE is set without"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_by_name(told: dict[str, str], said: str) -> None:
+    with pytest.raises(Misconfigured, match=said) as refused:
+        KafkaSettings.from_environment({f"THALWEG_KAFKA_{name}": value for name, value in told.items()})
+    assert "hidden" not in str(refused.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline import announce, lifeline
@@ -17,14 +18,24 @@ from pipeline.errors import Failure
 
 
 def main() -> int:
-    arguments = _arguments(BrokerSettings.from_environment(os.environ))
     try:
+        defaults = BrokerSettings.from_environment(os.environ)
+        arguments = _arguments(defaults)
         if arguments.step == "lock":
             sys.stdout.write(f"locked {write_lock()} jars\n")
         elif arguments.step == "fetch":
             JarStore().class_path(_say)
         else:
-            _run(BrokerSettings(arguments.data_dir, arguments.port, arguments.controller_port, arguments.heap_mib))
+            _run(
+                replace(
+                    defaults,
+                    data_dir=arguments.data_dir,
+                    port=arguments.port,
+                    controller_port=arguments.controller_port,
+                    heap_mib=arguments.heap_mib,
+                    pem=arguments.pem,
+                )
+            )
     except Failure as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
@@ -49,6 +60,7 @@ def _arguments(defaults: BrokerSettings) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=defaults.port)
     parser.add_argument("--controller-port", type=int, default=defaults.controller_port)
     parser.add_argument("--heap-mib", type=int, default=defaults.heap_mib)
+    parser.add_argument("--pem", type=Path, help="certificate and key, where it encrypts")
     return parser.parse_args()
 
 

@@ -13,6 +13,7 @@ from pipeline.embedded.kafka import probe
 from pipeline.embedded.kafka.properties import BrokerSettings
 from pipeline.errors import Unavailable
 from pipeline.lifeline import Lifeline
+from pipeline.settings import OPEN, KafkaSecurity
 
 _STOP_S = 10.0
 _POLL_S = 0.05
@@ -25,8 +26,17 @@ class BrokerProcess:
     answering inside, stopped after.
     """
 
-    def __init__(self, data_dir: Path, port: int = 9092, controller_port: int = 9093, heap_mib: int = 512) -> None:
-        self.settings = BrokerSettings(data_dir, port, controller_port, heap_mib)
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int = 9092,
+        controller_port: int = 9093,
+        heap_mib: int = 512,
+        *,
+        security: KafkaSecurity = OPEN,
+        pem: Path | None = None,
+    ) -> None:
+        self.settings = BrokerSettings(data_dir, port, controller_port, heap_mib, security=security, pem=pem)
         self.log = data_dir / "broker.log"
         self._lifeline: Lifeline | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,7 +61,7 @@ class BrokerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self._lifeline.environment()},
+                env={**os.environ, **_told(self.settings.security), **self._lifeline.environment()},
                 pass_fds=self._lifeline.pass_fds,
                 process_group=0,
             )
@@ -59,7 +69,7 @@ class BrokerProcess:
     def wait_ready(self, timeout: float = 120.0) -> None:
         """Returns once the broker answers on the wire. Raises Unavailable when it ends or is not ready in time."""
         deadline = time.monotonic() + timeout
-        while not probe.answers(self.settings.host, self.settings.port):
+        while not probe.answers(self.settings.host, self.settings.port, tls=self.settings.security.encrypted):
             if self._process is None or self._process.poll() is not None:
                 raise Unavailable(f"the broker ended before it was ready; see {self.log}")
             if time.monotonic() > deadline:
@@ -103,4 +113,16 @@ def command(settings: BrokerSettings) -> list[str]:
         *("--port", str(settings.port)),
         *("--controller-port", str(settings.controller_port)),
         *("--heap-mib", str(settings.heap_mib)),
+        *([] if settings.pem is None else ["--pem", str(settings.pem)]),
     ]
+
+
+def _told(security: KafkaSecurity) -> dict[str, str]:
+    """Not on the command line, which everybody on the machine can read."""
+    return {
+        "THALWEG_KAFKA_SECURITY_PROTOCOL": security.protocol,
+        "THALWEG_KAFKA_SASL_MECHANISM": security.mechanism,
+        "THALWEG_KAFKA_USERNAME": security.username,
+        "THALWEG_KAFKA_PASSWORD": security.password,
+        "THALWEG_KAFKA_CA_FILE": security.ca_file or "",
+    }

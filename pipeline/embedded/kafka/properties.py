@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.settings import Environment, between, setting
+from pipeline.embedded.kafka.listener import listener_security
+from pipeline.settings import OPEN, Environment, KafkaSecurity, between, setting
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _FOUR_WEEKS_MIN = 4 * 7 * 24 * 60
@@ -13,13 +14,17 @@ _FOUR_WEEKS_MIN = 4 * 7 * 24 * 60
 
 @dataclass(frozen=True)
 class BrokerSettings:
-    """`data_dir` holds everything the broker writes. The broker listens on loopback alone: it has no passwords."""
+    """`data_dir` holds everything the broker writes. It listens on loopback alone, as `security` says: that user is let
+    in, and everything allowed to it; others may be made with SCRAM, and are allowed nothing but what ACLs say. `pem` is
+    the certificate with its key, where it encrypts."""
 
     data_dir: Path
     port: int = 9092
     controller_port: int = 9093
     heap_mib: int = 512
     host: str = "127.0.0.1"
+    security: KafkaSecurity = OPEN
+    pem: Path | None = None
 
     @classmethod
     def from_environment(cls, environ: Environment) -> BrokerSettings:
@@ -28,6 +33,7 @@ class BrokerSettings:
             port=setting(environ, "THALWEG_KAFKA_PORT", cls.port, between(1, 65535)),
             controller_port=setting(environ, "THALWEG_KAFKA_CONTROLLER_PORT", cls.controller_port, between(1, 65535)),
             heap_mib=setting(environ, "THALWEG_KAFKA_HEAP_MIB", cls.heap_mib, between(128, 65536)),
+            security=KafkaSecurity.from_environment(environ),
         )
 
     @property
@@ -45,11 +51,11 @@ def server_properties(settings: BrokerSettings) -> dict[str, str]:
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{settings.host}:{settings.controller_port}",
-        "listeners": f"PLAINTEXT://{settings.bootstrap},CONTROLLER://{settings.host}:{settings.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{settings.bootstrap}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"CLIENTS://{settings.bootstrap},CONTROLLER://{settings.host}:{settings.controller_port}",
+        "advertised.listeners": f"CLIENTS://{settings.bootstrap}",
         "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "inter.broker.listener.name": "CLIENTS",
+        **listener_security(settings.security, settings.pem),
         "log.dirs": str(settings.log_dir.resolve()),
         "controlled.shutdown.enable": "true",
         # After a crash the controller takes the broker back only once its former self is timed out: 9 s by default.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import subprocess
 import uuid
@@ -26,10 +27,17 @@ def prepare(settings: BrokerSettings, jvm: Jvm) -> Path:
     for folder in (settings.log_dir, temporary(settings)):
         folder.mkdir(parents=True, exist_ok=True)
     properties = settings.data_dir / "server.properties"
-    properties.write_text(render(server_properties(settings)), encoding="utf-8")
+    _write(properties, render(server_properties(settings)))
     if not (settings.log_dir / "meta.properties").exists():
         _format(jvm, properties)
     return properties
+
+
+def _write(path: Path, text: str) -> None:
+    """0600 from its first byte on: passwords may stand there."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _format(jvm: Jvm, properties: Path) -> None:

@@ -13,7 +13,7 @@ from pipeline.errors import Misconfigured
 
 def test_the_broker_listens_on_loopback_at_the_ports_given() -> None:
     told = server_properties(BrokerSettings(Path("data"), 1234, 1235))
-    assert told["listeners"] == "PLAINTEXT://127.0.0.1:1234,CONTROLLER://127.0.0.1:1235"
+    assert told["listeners"] == "CLIENTS://127.0.0.1:1234,CONTROLLER://127.0.0.1:1235"
     assert told["controller.quorum.voters"] == "1@127.0.0.1:1235"
     assert told["auto.create.topics.enable"] == "false"
 
