@@ -11,6 +11,8 @@ from hmac import compare_digest
 import pyotp
 import segno
 
+from pipeline.accounts import identity
+
 ISSUER = "Thalweg"
 STEP_SECONDS = 30
 WINDOW = 1
@@ -46,6 +48,12 @@ def step_of(secret: str, code: str, now: int) -> int | None:
         if compare_digest(totp.generate_otp(step), code) and found is None:
             found = step
     return found
+
+
+def as_made(code: str) -> str:
+    """A code as it was shown, however it was typed: `492 039` and full-width digits, `ABCDEFGH2345` and spaces."""
+    text = identity.code(code)
+    return "-".join((text[:4], text[4:8], text[8:])) if len(text) == 12 else text
 
 
 def is_totp(code: str) -> bool:

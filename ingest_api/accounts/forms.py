@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.accounts import identity
 from schemas.accounts.users import Status
 
 Text = Annotated[str, Field(max_length=256)]
 Secret = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery staple"])]
-Code = Annotated[str, Field(max_length=32, description="Six digits of the second factor, or a backup code.")]
+Code = Annotated[
+    str,
+    Field(max_length=32, description="Six digits of the second factor, or a backup code; spaces and dashes are free."),
+]
+NAME, ADDRESS = AfterValidator(identity.name_as_kept), AfterValidator(identity.address_as_kept)
 Token = Annotated[str, Field(min_length=1, max_length=512)]
 
 
@@ -46,8 +51,8 @@ class Refresh(BaseModel):
 
 
 class Registration(BaseModel):
-    username: Annotated[str, Field(max_length=256, examples=["dev_user"])]
-    email: Annotated[str, Field(max_length=254, examples=["developer@example.com"])]
+    username: Annotated[str, Field(max_length=256, examples=["dev_user"]), NAME]
+    email: Annotated[str, Field(max_length=254, examples=["developer@example.com"]), ADDRESS]
     password: Secret
     full_name: Text | None = None
     company: Text | None = None
@@ -76,7 +81,7 @@ class PasswordChange(BaseModel):
 
 
 class FactorCode(BaseModel):
-    totp_code: Annotated[str, Field(pattern="^[0-9]{6}$", examples=["492039"])]
+    totp_code: Annotated[Code, Field(examples=["492039"])]
 
 
 class FactorOff(BaseModel):
@@ -109,8 +114,8 @@ class Administered(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    username: Text | None = None
-    email: Annotated[str | None, Field(max_length=254)] = None
+    username: Annotated[Text, NAME] | None = None
+    email: Annotated[str, Field(max_length=254), ADDRESS] | None = None
     full_name: Text | None = None
     password: Secret | None = None
     role: str | None = None
@@ -122,8 +127,8 @@ class Administered(BaseModel):
 
 
 class NewUser(BaseModel):
-    username: Annotated[str, Field(max_length=256, examples=["analyst"])]
-    email: Annotated[str | None, Field(max_length=254)] = None
+    username: Annotated[str, Field(max_length=256, examples=["analyst"]), NAME]
+    email: Annotated[str, Field(max_length=254), ADDRESS] | None = None
     password: Secret
     full_name: Text | None = None
     roles: Annotated[list[str], Field(max_length=10)] = ["user"]

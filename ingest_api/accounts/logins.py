@@ -120,7 +120,7 @@ def _second_factor(door: AccountsDoor, user: User, code: str | None) -> dict[str
     """What the code proves. Raises Unauthenticated where it proves nothing."""
     if user.totp is None:
         return {}
-    text = (code or "").strip().lower()
+    text = factor.as_made(code or "")
     if factor.is_totp(text):
         try:
             step = factor.step_of(door.seals.open(user.totp), text, door.clock())

@@ -10,6 +10,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from pipeline.accounts import identity
 from pipeline.errors import Overloaded
 
 T = TypeVar("T")
@@ -37,8 +38,8 @@ class Passwords:
         return matches and kept is not None
 
     async def hash(self, password: str) -> str:
-        """In the PHC string format. Raises Overloaded."""
-        return await self._aside(lambda: _HASHER.hash(password))
+        """In the PHC string format, of the one form that the password has (`identity.password`). Raises Overloaded."""
+        return await self._aside(lambda: _HASHER.hash(identity.password(password)))
 
     def close(self) -> None:
         """Takes no more work; what runs is finished."""
@@ -55,7 +56,14 @@ class Passwords:
 
 
 def _verify(kept: str, password: str) -> bool:
+    """Older hashes are of what was typed, as it was: where that is not the one form, both are looked at, whichever
+    fits."""
+    typed = password[:MAX_LENGTH]
+    return any(_fits(kept, form) for form in dict.fromkeys((identity.password(typed), typed)))
+
+
+def _fits(kept: str, password: str) -> bool:
     try:
-        return _HASHER.verify(kept, password[:MAX_LENGTH])
+        return _HASHER.verify(kept, password)
     except (VerificationError, InvalidHashError):
         return False

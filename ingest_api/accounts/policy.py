@@ -9,6 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
 from ingest_api.problems import FieldError
+from pipeline.accounts import identity
 
 USERNAME = r"[A-Za-z0-9_.-]{3,30}"
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
@@ -42,6 +43,9 @@ def check_email(address: str) -> Sequence[FieldError]:
 def check_password(password: str, known: Sequence[str], field: str = "password") -> Sequence[FieldError]:
     """Length and guessability, no rules of composition (NIST SP 800-63B, 3.1.1.2). `known` are words that a guesser of
     this password would try first: the user's names. To them come those of CONTEXT."""
+    password = identity.password(password)
+    if not identity.is_typeable(password):
+        return [FieldError(field, "A password has no control characters, and none that cannot be seen")]
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         return [FieldError(field, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")]
     found = zxcvbn(password[:_ESTIMATED], user_inputs=[word[:_ESTIMATED] for word in (*known, *CONTEXT) if word])

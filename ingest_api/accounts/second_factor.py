@@ -55,7 +55,8 @@ async def verify(request: Request, principal: Owner) -> Json:
     user = themselves(door, principal)
     if user.totp_offered is None:
         raise Conflict("Set up the second factor first: POST /api/auth/2fa/setup")
-    step = factor.step_of(door.seals.open(user.totp_offered), given.totp_code, door.clock())
+    code = factor.as_made(given.totp_code)
+    step = factor.step_of(door.seals.open(user.totp_offered), code, door.clock()) if factor.is_totp(code) else None
     if step is None:
         raise _wrong("totp_code")
     shown = {"sealed": user.totp_offered, "step": step}
@@ -73,7 +74,7 @@ async def disable(request: Request, principal: Owner) -> Json:
     given = await read(request, forms.FactorOff, BODY)
     door = door_of(request)
     user = themselves(door, principal)
-    code = given.totp_code.strip().lower()
+    code = factor.as_made(given.totp_code)
     fits = user.totp is not None and _fits(door, user, code)
     if not await confirmed(door, request, user, given.password, besides=fits):
         raise _wrong("password or totp_code")

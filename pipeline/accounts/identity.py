@@ -10,12 +10,15 @@ import idna
 _LONGEST_ADDRESS = 320
 _DASHES = "Pd"
 _SPACES = "Zs"
+_UNTYPEABLE = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
+_JOINERS = "\u200c\u200d"
 
 
 def username(text: str) -> str:
-    """Of a user name: neither case nor width makes another (Unicode 5.18, compatibility caseless matching; names that
-    can be made here are ASCII, so that none looks like another)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    """Of a user name: neither case nor width makes another (Unicode 3.13, D146, compatibility caseless matching). Names
+    that can be made here are ASCII, so that none looks like another."""
+    once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", text).casefold())
+    return unicodedata.normalize("NFKC", once.casefold())
 
 
 def mailbox(address: str) -> str:
@@ -31,6 +34,22 @@ def mailbox(address: str) -> str:
         return f"{local}{at}{unicodedata.normalize('NFC', domain.casefold())}"
 
 
+def name_as_kept(text: str) -> str:
+    """A user name as it is kept and shown: in the width that keyboards have (NFKC)."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def address_as_kept(text: str) -> str:
+    """An address as it is kept, shown and mailed to: composed (NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def deliverable(address: str) -> str:
+    """The address as any mail server takes it, where its local part is ASCII: with the domain as DNS has it."""
+    local, at, _ = address.rpartition("@")
+    return f"{local}{at}{mailbox(address).rpartition('@')[2]}" if local.isascii() else address
+
+
 def same_mailbox(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and mailbox(one) == mailbox(other)
 
@@ -40,6 +59,12 @@ def password(text: str) -> str:
     space is a space. Case and width count."""
     spaced = "".join(" " if unicodedata.category(it) == _SPACES else it for it in text)
     return unicodedata.normalize("NFC", spaced)
+
+
+def is_typeable(text: str) -> bool:
+    """Whether a password holds only what RFC 8264 lets stand in one (4.3): no control characters, nothing invisible but
+    what joins letters, nothing that is no character."""
+    return all(unicodedata.category(it) not in _UNTYPEABLE or it in _JOINERS for it in text)
 
 
 def code(text: str) -> str:

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TypeVar
 
 from pipeline.accounts.envelope import Letter, Unwritable, message
-from pipeline.accounts.identity import mailbox
+from pipeline.accounts.identity import deliverable, mailbox
 from pipeline.accounts.mail import MailSettings
 from pipeline.accounts.sealing import Seals, Unopenable
 from pipeline.clock import Clock
@@ -198,9 +198,10 @@ class Mailer:
         letter = Letter.opened(self._seals, mail.sealed)
         # No two letters are sealed to the same bytes; one that is asked for again after a crash is.
         message_id = blake2b(mail.sealed.encode(), digest_size=16).hexdigest()
-        ready = message(letter, self._settings.sender, mail.recipient, message_id, mail.requested_at)
+        recipient = deliverable(mail.recipient)
+        ready = message(letter, self._settings.sender, recipient, message_id, mail.requested_at)
         if self._server is not None:
-            await self._server.take(ready, mail.recipient)
+            await self._server.take(ready, recipient)
         elif self._settings.shown:
             log.warning(
                 "DEVELOPMENT MAIL, shown and not sent, as THALWEG_SMTP_URL is not set\n%s", _drawn(mail, letter)

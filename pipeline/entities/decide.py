@@ -96,7 +96,7 @@ def _enter(
         if before is not None:
             version = before.version + 1
             after = replace(after, version=version, source_offset=command.offset, updated_at=command.at)
-        taken = ledger.conflict(after)
+        taken = ledger.conflict(after, before)
         if taken is not None:
             name = taken[0].replace("_", " ")
             return _answer(command, before, Rejected(f"{taken[0]}_taken", f"This {name} is taken"))

@@ -48,9 +48,14 @@ class Ledger:
             self._claims.update(((kind, claim), entity_id) for claim in decider.claims(entity))
             self._groups.update((kind, group) for group in decider.groups(entity))
 
-    def conflict(self, entity: Entity) -> Mark | None:
-        """The first claim of the entity that another holds."""
-        for claim in self._deciders[entity.KIND].claims(entity):
+    def conflict(self, entity: Entity, before: Entity | None = None) -> Mark | None:
+        """The first claim of the entity that another holds, and that it did not have before: two may share what became
+        the same by a newer form of it, and neither is kept from going on."""
+        claims = self._deciders[entity.KIND].claims
+        had = set() if before is None else set(claims(before))
+        for claim in claims(entity):
+            if claim in had:
+                continue
             holder = self._claims.get((entity.KIND, claim))
             if holder is not None and holder != entity.id:
                 return claim

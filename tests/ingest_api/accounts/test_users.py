@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 
 import pyotp
 import pytest
+from argon2 import PasswordHasher
 
+from ingest_api.entities.orders import SYSTEM
+from schemas.accounts.users import User
 from tests.ingest_api.accounts.house import PASSWORD, House, house
 
 
@@ -233,3 +236,52 @@ async def test_no_answer_holds_a_secret(at: House) -> None:
     user = next(user for user in at.desk.door.directory.users.entries.values() if user.username == "ada")
     secrets = [user.password, user.totp_offered, *user.backup_codes, *(s.digest for s in user.sessions)]
     assert not [secret for secret in secrets if secret and any(secret in text for text in texts)]
+
+
+@pytest.mark.parametrize("typed", ["spaced", "full", "dashed"])
+async def test_codes_are_accepted_as_people_type_them(at: House, typed: str) -> None:
+    at.clock.stop()
+    headers = await at.user("ada")
+    setup = (await at.http.post("/api/auth/2fa/setup", headers=headers)).json()
+
+    def code() -> str:
+        made = pyotp.TOTP(setup["secret"]).at(at.clock() // 1_000_000)
+        wide = "".join(chr(0xFF10 + int(digit)) for digit in made)
+        return {"full": wide, "dashed": f"{made[:3]}-{made[3:]}"}.get(typed, f" {made[:3]} {made[3:]} ")
+
+    shown = await at.http.post("/api/auth/2fa/verify", json={"totp_code": code()}, headers=headers)
+    assert shown.status_code == 200, shown.text
+    at.clock.ahead += 31
+    assert (await at.login("ada", PASSWORD, totp_code=code())).status_code == 200
+    plain = setup["backup_codes"][0].replace("-", "")
+    assert (await at.login("ada", PASSWORD, totp_code=plain.upper())).status_code == 200
+    assert (await at.login("ada", PASSWORD, totp_code=setup["backup_codes"][0])).status_code == 401, "it was the same"
+    off = {"password": PASSWORD, "totp_code": setup["backup_codes"][1].replace("-", " ")}
+    assert (await at.http.post("/api/auth/2fa/disable", json=off, headers=headers)).status_code == 200
+
+
+async def test_a_password_is_the_same_from_any_keyboard_also_if_it_is_an_old_one(at: House) -> None:
+    composed, apart = "caf\u00e9 otters dive deep", "cafe\u0301 otters\u00a0dive deep"
+    assert (await at.register("ada", password=apart)).status_code == 201
+    await at.http.post("/api/auth/verify-email", json={"token": at.mailed()})
+    for password in (composed, apart):
+        assert (await at.login("ada", password)).status_code == 200
+    old = {"username": "old", "password": PasswordHasher(1, 8, 1).hash(apart)}
+    await at.desk.door.orders.order(SYSTEM, User, "old", "register", old)
+    assert (await at.login("old", apart)).status_code == 200, "hashed as it was typed, before passwords had one form"
+    assert (await at.login("old", "cafe otters dive deep")).status_code == 401
+
+
+async def test_one_mailbox_and_one_name_are_one_user_however_they_are_written(at: House) -> None:
+    assert (await at.register("ada", email="ada@m\u00fcnchen.de")).status_code == 201
+    for changed in (
+        {"username": "\uff21da", "email": "b@example.com"},
+        {"username": "bob", "email": "ADA@xn--mnchen-3ya.de"},
+        {"username": "bob", "email": "ada@mu\u0308nchen.de"},
+    ):
+        assert (await at.register(**changed)).status_code == 409, changed
+    await at.http.post("/api/auth/verify-email", json={"token": at.mailed()})
+    for name in ("\uff41\uff44\uff41", "Ada@M\u00dcNCHEN.de", " ada@xn--mnchen-3ya.de"):
+        assert (await at.login(name, PASSWORD)).status_code == 200, name
+    for name in ("\u0430da", "ad\u200ba", "ada\u2028"):
+        assert (await at.register(name, email="c@example.com")).status_code == 400, "it looks like ada"

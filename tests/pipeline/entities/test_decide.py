@@ -143,3 +143,16 @@ def test_a_command_that_is_none_is_refused_and_changes_nothing(kind: str, name: 
     decision = decide(DECIDERS, ledger, Command(kind, "x", name, arguments, None, "test", 1, 1))
     assert isinstance(decision, Refuse) or decision.rejected
     assert len(ledger) == 0
+
+
+def test_two_who_became_the_same_by_a_newer_form_go_on_and_a_third_does_not_join_them() -> None:
+    ledger = Ledger(DECIDERS)
+    stamps: dict[str, Any] = {"version": 1, "source_offset": 1, "created_at": 1, "updated_at": 1, "number": 1}
+    for name, email in (("u1", "ada@m\u00fcnchen.de"), ("u2", "ada@xn--mnchen-3ya.de")):
+        ledger.put("user", name, User(id=name, username=name, email=email, **stamps))
+    orders = [
+        ("user", "u1", "describe", {"bio": "one"}, None),
+        ("user", "u2", "describe", {"bio": "two"}, None),
+        ("user", "u3", "register", {"username": "u3", "email": "ADA@m\u00fcnchen.de"}, None),
+    ]
+    assert [decided(ledger, command).answer.rejection for command in commands(orders)] == [None, None, "email_taken"]
