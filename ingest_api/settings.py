@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeVar
 
 from ingest_api.accounts.keys import ApiKey
 from pipeline.errors import Misconfigured
-from pipeline.settings import Environment, between, flag, loopback, setting
+from pipeline.settings import Environment, between, flag, loopback, secret, setting
 
-T = TypeVar("T")
 DEVELOPMENT_PASSWORD = "admin123"
 _ALGORITHMS = ("HS256", "HS384", "HS512")
 _KID = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -131,17 +128,6 @@ class ApiSettings:
             api_keys=secret(environ, "THALWEG_API_KEYS", (), _keys),
             rate_limits=setting(environ, "THALWEG_RATE_LIMITS", cls.rate_limits, _factor),
         )
-
-
-def secret(environ: Environment, name: str, default: T, read: Callable[[str], T]) -> T:
-    """Like pipeline.settings.setting, but the complaint does not repeat the value."""
-    text = environ.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        return read(text)
-    except ValueError as error:
-        raise Misconfigured(f"{name} cannot be used: {error}") from None
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -15,15 +15,50 @@ T = TypeVar("T")
 Environment = Mapping[str, str]
 
 
+FILE_LIMIT = 64 * 1024
+"""Bytes of a file that holds a setting."""
+
+
+def text_of(environ: Environment, name: str) -> str:
+    """What NAME says, or the file that NAME_FILE names, without white space around it; empty where neither is set.
+    Raises Misconfigured, which repeats nothing of the file."""
+    text, path = environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
+    if not path:
+        return text
+    if text:
+        raise Misconfigured(f"{name} and {name}_FILE are both set: unset one")
+    try:
+        with Path(path).open("rb") as file:
+            told = file.read(FILE_LIMIT + 1).decode()
+    except OSError as error:
+        raise Misconfigured(f"{name}_FILE={path!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{name}_FILE={path!r} cannot be used: it is no UTF-8 text") from None
+    if not told.strip() or len(told) > FILE_LIMIT:
+        raise Misconfigured(f"{name}_FILE={path!r} cannot be used: it is {'too long' if told.strip() else 'empty'}")
+    return told.strip()
+
+
 def setting(environ: Environment, name: str, default: T, read: Callable[[str], T]) -> T:
     """The variable read by `read`, or the default where it is unset or empty. Raises Misconfigured."""
-    text = environ.get(name, "").strip()
+    text = text_of(environ, name)
     if not text:
         return default
     try:
         return read(text)
     except ValueError as error:
         raise Misconfigured(f"{name}={text!r} cannot be used: {error}") from error
+
+
+def secret(environ: Environment, name: str, default: T, read: Callable[[str], T]) -> T:
+    """Like `setting`, but the complaint does not repeat the value, nor has it a cause that might."""
+    text = text_of(environ, name)
+    if not text:
+        return default
+    try:
+        return read(text)
+    except ValueError as error:
+        raise Misconfigured(f"{name} cannot be used: {error}") from None
 
 
 def between(low: int, high: int) -> Callable[[str], int]:
@@ -64,20 +99,6 @@ def a_file(text: str) -> str:
             return text
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}") from error
-
-
-def secret(environ: Environment, name: str, file_name: str) -> str:
-    """What the variable holds, or the first line of the file that `file_name` names; empty where neither is set.
-    Raises Misconfigured, also where both are."""
-    given, path = environ.get(name, ""), environ.get(file_name, "").strip()
-    if given and path:
-        raise Misconfigured(f"{name} and {file_name} are both set: set one of them")
-    if not path:
-        return given
-    try:
-        return Path(path).read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{file_name}={path!r} cannot be read: {type(error).__name__}") from error
 
 
 def loopback(host: str) -> bool:
@@ -126,7 +147,7 @@ class KafkaSecurity:
             protocol=setting(environ, "THALWEG_KAFKA_SECURITY_PROTOCOL", cls.protocol, one_of(*PROTOCOLS)),
             mechanism=setting(environ, "THALWEG_KAFKA_SASL_MECHANISM", cls.mechanism, one_of(*MECHANISMS)),
             username=environ.get("THALWEG_KAFKA_USERNAME", ""),
-            password=secret(environ, "THALWEG_KAFKA_PASSWORD", "THALWEG_KAFKA_PASSWORD_FILE"),
+            password=secret(environ, "THALWEG_KAFKA_PASSWORD", "", str),
             ca_file=setting(environ, "THALWEG_KAFKA_CA_FILE", None, a_file),
             cert_file=setting(environ, "THALWEG_KAFKA_CERT_FILE", None, a_file),
             key_file=setting(environ, "THALWEG_KAFKA_KEY_FILE", None, a_file),
@@ -215,7 +236,7 @@ class WarehouseSettings:
             user=unquote(url.username) if url.username else setting(environ, "THALWEG_WAREHOUSE_USER", cls.user, str),
             password=unquote(url.password)
             if url.password
-            else setting(environ, "THALWEG_WAREHOUSE_PASSWORD", cls.password, str),
+            else secret(environ, "THALWEG_WAREHOUSE_PASSWORD", cls.password, str),
             database=url.path.strip("/") or cls.database,
         )
 

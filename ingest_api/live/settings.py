@@ -7,8 +7,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ingest_api.settings import secret
-from pipeline.settings import Environment, between, setting
+from pipeline.settings import Environment, between, secret, setting
 
 _DEVELOPMENT = "a cursor says where a reader stands and opens nothing; on one machine any key will do"
 

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pipeline.accounts.envelope import Unwritable, sender_of
 from pipeline.errors import Misconfigured
-from pipeline.settings import Environment, between, loopback, setting
+from pipeline.settings import Environment, between, loopback, setting, text_of
 
 FORM = (
     "THALWEG_SMTP_URL must be smtp://[user:password@]host[:port] (STARTTLS) or smtps://… (TLS from the first byte); "
@@ -112,7 +112,7 @@ def _encryption(url: SplitResult) -> Encryption:
 
 
 def _server(environ: Environment) -> SmtpServer | None:
-    text = environ.get("THALWEG_SMTP_URL", "").strip()
+    text = text_of(environ, "THALWEG_SMTP_URL")
     try:
         return SmtpServer.parse(text) if text else None
     except ValueError:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from pipeline.errors import Misconfigured
-from pipeline.settings import Environment
+from pipeline.settings import Environment, text_of
 
 VARIABLE = "THALWEG_ACCOUNT_SECRETS"
 _KID = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -39,7 +39,7 @@ class SealSettings:
     @classmethod
     def from_environment(cls, environ: Environment) -> SealSettings:
         """`secrets` is empty where the variable is not set. Raises Misconfigured, without repeating a secret."""
-        parts = [part.strip() for part in environ.get(VARIABLE, "").split(",") if part.strip()]
+        parts = [part.strip() for part in text_of(environ, VARIABLE).split(",") if part.strip()]
         pairs = [part.partition(":")[::2] for part in parts]
         if any(not _KID.fullmatch(kid) or len(secret) < 32 for kid, secret in pairs):
             raise Misconfigured(

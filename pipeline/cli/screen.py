@@ -120,7 +120,8 @@ class Screen:
         """The API's own rule (it enforces it; here it is only told of)."""
         told = self._environment.get
         off = told("THALWEG_DEV_ADMIN", "").lower() in ("0", "false", "no", "off")
-        return not off and not told("THALWEG_ADMIN_PASSWORD") and loopback(self._settings.api_host)
+        has_password = any(told("THALWEG_ADMIN_PASSWORD" + where) for where in ("", "_FILE"))
+        return not off and not has_password and loopback(self._settings.api_host)
 
     def _refresh(self) -> None:
         doing = ", ".join(

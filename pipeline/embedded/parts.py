@@ -86,7 +86,8 @@ def environment(settings: StackSettings, secrets: Secrets, environ: Environment)
         "TZ": "UTC",
         "PYTHONUNBUFFERED": "1",
     }
-    return {**made, **environ, **told}
+    wanted = {name: value for name, value in made.items() if not environ.get(f"{name}_FILE")}
+    return {**wanted, **environ, **told}
 
 
 def _archive() -> Part:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from pipeline.embedded.warehouse.confinement import Rights, confine
 from pipeline.embedded.warehouse.settings import CONFINED, SECRETS, SECRETS_FD, TEMPORARY
+from pipeline.errors import Misconfigured
+from pipeline.settings import text_of
 
 _SYSTEM = ("/usr", "/lib", "/lib64", "/proc", "/sys", "/etc/ld.so.cache", "/etc/localtime")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
@@ -28,7 +30,12 @@ def main(arguments: Sequence[str]) -> None:
         temporary.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         sys.exit(f"the warehouse cannot use {data_dir}: {error.strerror}")
-    environment = _without_secrets(os.environ) | {"TZ": "UTC", "TMPDIR": str(temporary)}
+    try:
+        kept = _without_secrets(os.environ)
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    environment = kept | {"TZ": "UTC", "TMPDIR": str(temporary)}
     environment[CONFINED] = str(int(confine(rights(data_dir))))
     server = ["-m", "pipeline.embedded.warehouse.server", "--data-dir", str(data_dir)]
     where = ["--host", options.host, "--port", str(options.port)]
@@ -44,9 +51,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment less its passwords, which wait in a pipe that the server inherits."""
+    """The environment less its passwords, which wait in a pipe that the server inherits. Raises Misconfigured."""
     reading, writing = os.pipe()
-    os.write(writing, json.dumps({name: environ[name] for name in SECRETS if name in environ}).encode())
+    os.write(writing, json.dumps({name: text for name in SECRETS if (text := text_of(environ, name))}).encode())
     os.close(writing)
     os.set_inheritable(reading, True)
     kept = {name: value for name, value in environ.items() if not _is_secret(name)}

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from pipeline.errors import Misconfigured
-from pipeline.settings import Environment, between, setting
+from pipeline.settings import Environment, between, secret, setting
 
 MIB = 1 << 20
 
@@ -73,8 +73,8 @@ class ServerSettings:
         )
         settings = cls(
             user=setting(environ, "THALWEG_WAREHOUSE_USER", cls.user, str),
-            password=environ.get("THALWEG_WAREHOUSE_PASSWORD", ""),
-            analyst_password=environ.get("THALWEG_ANALYST_PASSWORD", ""),
+            password=secret(environ, "THALWEG_WAREHOUSE_PASSWORD", "", str),
+            analyst_password=secret(environ, "THALWEG_ANALYST_PASSWORD", "", str),
             limits=limits,
         )
         if settings.user == "analyst":
