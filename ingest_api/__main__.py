@@ -23,7 +23,8 @@ from ingest_api.live.draining import DrainingServer
 from ingest_api.protocol import BoundedHttp, OpenWebSocket
 from ingest_api.settings import ApiSettings
 from pipeline import announce, heap, lifeline
-from pipeline.errors import Failure, Misconfigured
+from pipeline.errors import Failure
+from pipeline.refusal import status_of
 
 SHUTDOWN_SECONDS = 6
 """For requests in flight; with the closing of the parts it stays below eight."""
@@ -100,12 +101,9 @@ def main() -> int:
         settings = DoorSettings.from_environment(os.environ)
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
             runner.run(_serve(settings))
-    except Misconfigured as error:
-        log.error("%s", error)
-        return 78  # EX_CONFIG
     except Failure as error:
         log.error("%s", error)
-        return 1
+        return status_of(error, os.environ)
     except KeyboardInterrupt:
         return 130
     return 0

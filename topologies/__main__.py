@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import os
 import sys
@@ -11,10 +12,12 @@ import faust
 
 from pipeline import announce, heap, lifeline
 from pipeline.errors import Failure, Misconfigured
+from pipeline.heartbeat import EVERY_SECONDS, Heartbeat
 from pipeline.kafka.arrival import await_broker
+from pipeline.refusal import status_of
 from topologies.app import create_app
 from topologies.engine import check_faust
-from topologies.readiness import until_ready
+from topologies.readiness import is_ready, until_ready
 from topologies.settings import WorkerSettings
 
 log = logging.getLogger("thalweg.worker")
@@ -29,20 +32,28 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     lifeline.attach(os.environ)
+    heartbeat: Heartbeat | None = None
     try:
+        heartbeat = Heartbeat.from_environment(os.environ, "worker")
         settings = _prepare(arguments.ordinal)
         announce.progress("loading the learner; the first time it is compiled, which takes a minute")
         app = create_app(settings)
         await_broker(settings.kafka)
     except Failure as failure:
         log.error("%s", failure)
-        sys.exit(78 if isinstance(failure, Misconfigured) else 1)  # EX_CONFIG
+        sys.exit(status_of(failure, os.environ, heartbeat))
+
+    async def beat() -> None:
+        while True:
+            heartbeat.beat(is_ready(app))
+            await asyncio.sleep(EVERY_SECONDS)
 
     async def tell() -> None:
         await until_ready(app)
         heap.settle()
         announce.ready(settings.name, f"kafka://{settings.kafka.bootstrap}")
 
+    app.task(beat)
     app.task(tell)
 
     worker = faust.Worker(app, loglevel="INFO", override_logging=False, quiet=True)

@@ -20,8 +20,10 @@ from pipeline.courier.post import Post
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.term import Term
 from pipeline.errors import Failure, Misconfigured
+from pipeline.heartbeat import EVERY_SECONDS, Heartbeat
 from pipeline.kafka.arrival import await_broker
 from pipeline.kafka.registry import schemas
+from pipeline.refusal import status_of
 from pipeline.settings import Environment, KafkaSettings
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import User
@@ -34,21 +36,20 @@ log = logging.getLogger("pipeline.courier")
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     lifeline.attach(os.environ)
+    heartbeat: Heartbeat | None = None
     try:
-        asyncio.run(_serve(os.environ))
-    except Misconfigured as failure:
-        log.error("%s", failure)
-        return 78  # EX_CONFIG
+        heartbeat = Heartbeat.from_environment(os.environ, "courier")
+        asyncio.run(_serve(os.environ, heartbeat))
     except Failure as failure:
         log.error("%s", failure)
-        return 1
+        return status_of(failure, os.environ, heartbeat)
     except Exception:
         log.exception("the courier ends")
         return 1
     return 0
 
 
-async def _serve(environ: Environment) -> None:
+async def _serve(environ: Environment, heartbeat: Heartbeat) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -62,7 +63,13 @@ async def _serve(environ: Environment) -> None:
     webhooks, mailer = _webhooks(kafka, codec, settings, seals), Mailer(kafka, codec, seals, mail, now)
     heap.settle()
     announce.ready("courier", f"kafka://{kafka.bootstrap}")
-    await first(stop.wait(), webhooks.run(), mailer.run())
+    await first(stop.wait(), webhooks.run(), mailer.run(), _beat(heartbeat, webhooks))
+
+
+async def _beat(heartbeat: Heartbeat, webhooks: Courier) -> None:
+    while True:
+        heartbeat.beat(webhooks.joined)
+        await asyncio.sleep(EVERY_SECONDS)
 
 
 def _webhooks(kafka: KafkaSettings, codec: Codec, settings: CourierSettings, seals: Seals) -> Courier:

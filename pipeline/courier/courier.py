@@ -22,10 +22,16 @@ class Courier:
         self, kafka: KafkaSettings, settings: CourierSettings, deliveries: Topic, term: Callable[[], Term]
     ) -> None:
         self._kafka, self._settings, self._deliveries, self._term = kafka, settings, deliveries, term
+        self._leadership: Leadership | None = None
+
+    @property
+    def joined(self) -> bool:
+        """Whether the group has this process among its members: it works, or stands by."""
+        return self._leadership is not None and self._leadership.joined.is_set()
 
     async def run(self) -> None:
         """Until it is cancelled. Raises Failure."""
-        leadership = Leadership(self._kafka, self._settings, self._deliveries)
+        leadership = self._leadership = Leadership(self._kafka, self._settings, self._deliveries)
         leadership.start()
         try:
             while True:

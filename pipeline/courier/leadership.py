@@ -22,6 +22,7 @@ class Leadership:
         self._kafka, self._settings, self._topic = kafka, settings, topic
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
+        self.joined = threading.Event()
         self._thread = threading.Thread(target=self._attend, name="leadership", daemon=True)
         self.gained, self.lost = asyncio.Event(), asyncio.Event()
         self.lost.set()
@@ -49,6 +50,8 @@ class Leadership:
             try:
                 while not self._stop.is_set():
                     member.read(0.1, 10)  # gives nothing: the partition is never begun
+                    if not self.joined.is_set() and member.joined:
+                        self.joined.set()
             finally:
                 member.close()
         except Failure as failure:

@@ -86,6 +86,11 @@ class Member:
         self.ends = {place: offset for place, offset in self.ends.items() if place in self._held}
         return [record for record in records if record.place in self._held]
 
+    @property
+    def joined(self) -> bool:
+        """Whether the group's coordinator has ever given this process a member id. Asks the client alone."""
+        return bool(self._consumer.memberid())
+
     def begin(self, place: Place, offset: int) -> bool:
         """Lets the partition give its records from `offset`. False when the client is not ready for it yet."""
         partition = TopicPartition(*place, offset)

@@ -7,7 +7,8 @@ import logging
 import os
 import sys
 
-from pipeline.errors import Failure
+from pipeline.errors import Failure, Misconfigured
+from pipeline.refusal import EX_CONFIG
 from pipeline.settings import WarehouseSettings
 from pipeline.warehouse.retention import Retention
 from pipeline.warehouse.tables import bring_up_to_date, status
@@ -30,7 +31,7 @@ def main() -> int:
                 )
     except Failure as failure:
         sys.stderr.write(f"{failure}\n")
-        return 1
+        return EX_CONFIG if isinstance(failure, Misconfigured) else 1
     return 0
 
 

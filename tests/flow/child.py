@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pipeline.heartbeat import VARIABLE, trouble
 from pipeline.lifeline import Lifeline
 
 FENCED = "Static consumer fenced by other consumer"
@@ -34,8 +35,10 @@ class Child:
         self._command = (sys.executable, "-m", module, *arguments)
         self._lifeline = lifeline
         tied = {} if lifeline is None else lifeline.environment()
-        self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", "TZ": "UTC", **environ, **tied}
         self.log = log
+        self._heartbeat = log.with_suffix(".heartbeat")
+        told = {"PYTHONUNBUFFERED": "1", "TZ": "UTC", VARIABLE: str(self._heartbeat)}
+        self._environ = {**os.environ, **told, **environ, **tied}
         self._offset = 0
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -81,6 +84,10 @@ class Child:
     @property
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def trouble(self, after: float = 0.0) -> str | None:
+        """What a health check would say of it, `after` so many seconds from now without another beat."""
+        return trouble(self._heartbeat, time.monotonic() + after)
 
     def kill(self) -> None:
         self.process.kill()

@@ -53,6 +53,7 @@ async def test_a_test_delivery_is_sent_signed_and_written_down(here: World, chil
     async with receiving() as receiver:
         name = await here.test(await here.webhook(receiver.url))
         await here.until(lambda: here.deliveries()[name].progress is Progress.DELIVERED)
+        await here.until(lambda: child.trouble() is None)
     [got] = receiver.received
     got.verify(SECRET)
     assert got.id == name

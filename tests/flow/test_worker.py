@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from pipeline.clock import now
 from pipeline.embedded.kafka.broker import BrokerProcess
+from pipeline.heartbeat import STALE_SECONDS
 from pipeline.kafka.browse import committed, stretch
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
@@ -245,12 +246,18 @@ async def test_a_worker_that_is_started_while_kafka_is_away_waits_for_it(tmp_pat
     child.launch()
     try:
         await until(lambda: asyncio.sleep(0, b"PROGRESS waiting for Kafka" in child.since_launch()))
+        assert child.trouble() == "worker is starting"
         with BrokerProcess(tmp_path / "kafka", port, controller_port):
             provision(kafka)
             await load(kafka, prefix, seed=10, batches=30, pace=30)
             await asyncio.to_thread(child.await_ready)
+            await until(lambda: asyncio.sleep(0, child.trouble() is None))
+            child.freeze()
+            assert "hangs: it has not beaten for" in str(child.trouble(after=STALE_SECONDS + 1))
+            child.thaw()
             await asyncio.to_thread(await_commits, kafka)
             assert child.stop() == 0
+            assert str(child.trouble()).endswith("is gone")
     finally:
         child.kill()
 

@@ -11,7 +11,9 @@ import time
 
 from pipeline import announce, heap, lifeline
 from pipeline.errors import Failure, Unavailable
+from pipeline.heartbeat import Heartbeat
 from pipeline.kafka.registry import schemas
+from pipeline.refusal import status_of
 from pipeline.settings import KafkaSettings, WarehouseSettings
 from pipeline.warehouse.archive.archive import Archive
 from pipeline.warehouse.archive.patience import Patience
@@ -30,33 +32,37 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    heartbeat: Heartbeat | None = None
     try:
-        _run(stop)
+        heartbeat = Heartbeat.from_environment(os.environ, "archive")
+        _run(stop, heartbeat)
     except Failure as failure:
         log.error("%s", failure)
-        return 1
+        return status_of(failure, os.environ, heartbeat)
     except Exception:
         log.exception("the archive ends")
         return 1
     return 0
 
 
-def _run(stop: threading.Event) -> None:
+def _run(stop: threading.Event, heartbeat: Heartbeat) -> None:
     warehouse = WarehouseSettings.from_environment(os.environ)
     settings = ArchiveSettings.from_environment(os.environ)
-    _prepare(warehouse, Retention.from_environment(os.environ), stop)
-    connection = Connection(warehouse)
+    retention = Retention.from_environment(os.environ)
     kafka = KafkaSettings.from_environment(os.environ)
+    _prepare(warehouse, retention, stop, heartbeat)
+    connection = Connection(warehouse)
     archive = Archive(kafka, connection, Codec(schemas(kafka.registry_url)), settings)
     heap.settle()
     announce.ready("archive", f"http://{connection.where}/{connection.database}")
-    archive.run(stop)
+    archive.run(stop, heartbeat.beat)
 
 
-def _prepare(warehouse: WarehouseSettings, retention: Retention, stop: threading.Event) -> None:
+def _prepare(warehouse: WarehouseSettings, retention: Retention, stop: threading.Event, heartbeat: Heartbeat) -> None:
     """The tables brought up to date, as soon as the warehouse answers."""
     patience = Patience()
     while not stop.is_set():
+        heartbeat.beat(False)
         if patience.over(time.monotonic()):
             try:
                 bring_up_to_date(warehouse, retention)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event
 
@@ -74,10 +74,12 @@ class Archive:
             session_ms=settings.session_ms,
         )
 
-    def run(self, stop: Event) -> None:
+    def run(self, stop: Event, beat: Callable[[bool], None] = lambda ready: None) -> None:
+        """`beat` is called at every turn; `ready`: the group has this process, and what it holds is being stored."""
         try:
             while not stop.is_set():
                 self._turn()
+                beat(self._member.joined and all(lane.running for lane in self._lanes.values()))
             self._flush()
         finally:
             self._leaving = True
