@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numba import njit
@@ -12,16 +12,18 @@ from numba import njit
 from pipeline.clustering.adaptive.distance import OPTIONS
 from pipeline.clustering.adaptive.fingerprint import fingerprint
 from pipeline.clustering.adaptive.kernel import Entries, entries
+from pipeline.clustering.adaptive.machine_code import KernelCache, folders, settle_processor
 from pipeline.clustering.adaptive.state import TRACE, Rules, alarms, empty
 
 log = logging.getLogger(__name__)
 
 
 def compiled_entries(stamp: int) -> Entries:
-    """The kernel behind numba. Machine code is kept beside the sources, or in the user's cache where these are not
-    writable, or made in each process where neither is."""
+    """The kernel behind numba. Machine code is read from the first of `folders` that has it, and kept in the first
+    that is writable; where none is, each process makes its own."""
+    settle_processor()
     plain = entries(stamp)
-    return Entries(_compiled(plain.learn), _compiled(plain.judge))
+    return Entries(_compiled(plain.learn, stamp), _compiled(plain.judge, stamp))
 
 
 def interpreted_entries() -> Entries:
@@ -31,12 +33,10 @@ def interpreted_entries() -> Entries:
     return Entries(quiet(plain.learn), quiet(plain.judge))
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    try:
-        entry: Callable[..., Any] = njit(cache=True, nogil=True, **OPTIONS)(function)
-    except RuntimeError:  # numba found no place to keep machine code in
-        entry = njit(nogil=True, **OPTIONS)(function)
-    return entry
+def _compiled(function: Callable[..., Any], stamp: int) -> Callable[..., Any]:
+    entry = njit(nogil=True, **OPTIONS)(function)
+    entry._cache = KernelCache(function, stamp, folders())  # noqa: SLF001
+    return cast(Callable[..., Any], entry)
 
 
 _COMPILED = compiled_entries(fingerprint())
@@ -52,9 +52,11 @@ def engine(name: str) -> Entries:
     raise ValueError(f"engine must be 'numba' or 'numpy', not {name!r}")
 
 
-def warm() -> None:
-    """Compile the kernel, or load it, so that no later call waits for it. Takes about a minute the first time."""
+def warm() -> bool:
+    """Compile the kernel, or load it, so that no later call waits for it. Takes about a minute the first time. Returns
+    whether all of it had been kept."""
     loaded(_exercise, _COMPILED)
+    return not any(sum(entry.stats.cache_misses.values()) for entry in cast(Iterable[Any], _COMPILED))
 
 
 def loaded(call: Callable[[], None], entries: Iterable[Any]) -> None:
