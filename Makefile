@@ -13,7 +13,7 @@ SECONDS ?= 900
 N ?= 20
 SEED ?= 1
 
-.PHONY: help up test fuzz lint ci bench chaos install install-dev clean
+.PHONY: help up test fuzz lint ci bench chaos image-test install install-dev clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -44,6 +44,9 @@ bench: install-dev ## run the benchmarks, a table each; ARGS="--quick" for short
 
 chaos: install-dev ## kill, freeze and restart everything under load, and check that nothing is lost; N=kills, SEED=, ARGS="--runs 10"
 	$(BIN)/python -m tests.flow.campaign --kills $(N) --seed $(SEED) $(ARGS)
+
+image-test: install-dev ## build the image and run docker-compose.yml, where a Docker engine answers
+	$(BIN)/python -m tests.image
 
 install: $(VENV)/.installed ## the virtual environment, with what running needs
 install-dev: $(VENV)/.installed-dev ## the same, with what testing needs
