@@ -20,7 +20,7 @@ from ingest_api.auth import may
 from ingest_api.bodies import read, takes
 from ingest_api.entities.conditions import entity_answer, expected_version
 from ingest_api.entities.listing import MAX_PAGE, page_of
-from ingest_api.entities.orders import Rejection, author_of, new_id, problem_of_rejection
+from ingest_api.entities.orders import SEEN_SECONDS, Rejection, author_of, new_id, problem_of_rejection
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import Conflict, FieldError, Invalid, NotFound
@@ -128,6 +128,8 @@ async def test_webhook(request: Request, principal: Writer, webhook_id: str) -> 
     body = msgspec.json.encode({"type": TEST_EVENT, "timestamp": iso(now), "data": {"webhook_id": held.id}})
     delivery = Delivery(f"msg_{secrets.token_hex(16)}", held.id, TEST_EVENT, None, now, Progress.PENDING, now, [], body)
     await door.deliver(delivery)
+    # Whoever looks at the list next shall find it there.
+    await door.deliveries.until(lambda entries: delivery.id in entries, SEEN_SECONDS)
     return Json(delivery_json(delivery), 202)
 
 

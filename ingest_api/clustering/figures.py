@@ -82,7 +82,7 @@ async def streams(
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> Json:
     """Every stream that has a model, by name."""
-    entries = door_of(request).streams.entries
+    entries = await door_of(request).streams.read_all()
     page = sorted(entries)[offset : offset + limit]
     return Json({"streams": [answers.stream_info(entries[name]) for name in page], "total": len(entries)})
 

@@ -52,9 +52,16 @@ class Streams:
         """The stream as of the last position a caller of this process was answered about, or later; what there is
         after a second. None for a stream that does not exist."""
         told = self._told.get(stream)
-        if told is not None and not await self.view.until(lambda _: stream not in self._told, CATCH_UP_SECONDS):
-            self._told.pop(stream, None)  # nobody shall wait for it again
+        if told is not None:
+            await self._caught_up({stream: told})
         return self.view.entries.get(stream)
+
+    async def read_all(self) -> Mapping[str, ClustersUpdated]:
+        """Every stream, each as of the last position a caller of this process was answered about until now, or later;
+        what there is after a second."""
+        if self._told:
+            await self._caught_up(dict(self._told))
+        return self.view.entries
 
     async def gone(self, stream: str) -> bool:
         """Waits until a deletion is seen."""
@@ -80,6 +87,23 @@ class Streams:
         if first is last:
             return 0.0 if now - last[0] > WINDOW_MICROSECONDS else None
         return (last[1] - first[1]) / max((now - first[0]) / 1_000_000, 1e-6)
+
+    async def _caught_up(self, wanted: dict[str, int]) -> None:
+        """Waits until the view holds these offsets, whatever was told since; empties `wanted` of what it does."""
+
+        def held(entries: Mapping[str, ClustersUpdated]) -> bool:
+            while wanted:
+                stream, offset = next(iter(wanted.items()))
+                entry = entries.get(stream)
+                if stream in self._told and (entry is None or entry.source_offset < offset):
+                    return False
+                del wanted[stream]
+            return True
+
+        if not await self.view.until(held, CATCH_UP_SECONDS):
+            for stream, offset in wanted.items():
+                if self._told.get(stream) == offset:
+                    del self._told[stream]  # nobody shall wait for it again
 
     def _seen(self, stream: str, entry: ClustersUpdated | None) -> None:
         if entry is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 from ingest_api.accounts.webhook_routes import MAX_TESTS
 from pipeline.accounts.destinations import Allowed
-from schemas.accounts.webhooks import Webhook
+from schemas.accounts.webhooks import Delivery, Webhook
 from tests.ingest_api.accounts.house import House, house
 
 URL = "https://hooks.example.com/thalweg"
@@ -95,6 +96,24 @@ async def test_a_test_is_a_delivery_that_is_listed(at: House) -> None:
     [delivery] = at.desk.door.deliveries.entries.values()
     assert msgspec.json.decode(delivery.body)["type"] == "webhook.test"
     assert (await at.http.get(f"{place}/deliveries?page=100000", headers=headers)).json()["data"] == []
+
+
+async def test_a_test_is_answered_once_its_list_has_it(at: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = await at.bearer()
+    made = (
+        await at.http.post("/api/webhooks", json={"url": URL, "events": ["drift.detected"]}, headers=headers)
+    ).json()
+    deliver, late = at.desk.door.deliver, list[asyncio.Future[object]]()
+
+    async def deliver_late(delivery: Delivery) -> None:
+        """As the log does: it is taken now, and seen a moment later."""
+        asyncio.get_running_loop().call_later(0.05, lambda: late.append(asyncio.ensure_future(deliver(delivery))))
+
+    monkeypatch.setattr(at.desk.door, "deliver", deliver_late)
+    place = f"/api/webhooks/{made['id']}"
+    asked = await at.http.post(f"{place}/test", headers=headers)
+    [listed] = (await at.http.get(f"{place}/deliveries", headers=headers)).json()["data"]
+    assert listed["id"] == asked.json()["id"]
 
 
 async def test_the_webhooks_and_keys_of_a_user_go_with_the_user(at: House) -> None:

@@ -75,6 +75,39 @@ async def test_a_position_that_never_shows_is_waited_for_once(monkeypatch: pytes
     assert streams._told == {}
 
 
+async def test_who_was_told_of_new_streams_finds_them_in_the_list() -> None:
+    streams = Known()
+    for name in ("a", "b"):
+        streams.heed(name, 7)
+    listing = asyncio.create_task(streams.read_all())
+    for name in ("a", "b"):
+        await asyncio.sleep(0.01)
+        assert not listing.done()
+        streams.heed("later", 1)  # by another caller, whose stream nobody who asked before waits for
+        streams.update(7, stream=name)
+    assert set(await listing) == {"a", "b"}
+
+
+async def test_who_reads_does_not_wait_for_what_others_are_told_meanwhile() -> None:
+    streams = Known()
+    streams.heed("s", 7)
+    reading = asyncio.create_task(streams.read("s"))
+    await asyncio.sleep(0)
+    streams.heed("s", 8)
+    streams.update(7)
+    entry = await reading
+    assert entry is not None
+    assert (entry.source_offset, streams._told) == (7, {"s": 8})
+
+
+async def test_a_list_waits_for_what_never_shows_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest_api.clustering.streams.CATCH_UP_SECONDS", 0.01)
+    streams = Known()
+    streams.heed("s", 7)
+    assert await streams.read_all() == {}
+    assert streams._told == {}
+
+
 async def test_a_deletion_ends_the_wait() -> None:
     streams = Known()
     streams.update(5)
