@@ -31,7 +31,7 @@ from pipeline.kafka.flight import Flight
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
-from schemas.accounts.topics import COMMANDED, INVITATIONS, KEYS, USERS, WEBHOOKS
+from schemas.accounts.topics import COMMANDED, INVITATIONS, KEYS, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.users import User
 from schemas.catalogue import WORKERS_GROUP
 from schemas.codec import Codec
@@ -116,7 +116,7 @@ async def viewed(kafka: KafkaSettings, count: int) -> list[Row]:
     boots: list[float] = []
     before, grown = psutil.Process().memory_info().rss, 0
     for _ in range(REPEATS):
-        views = following(kafka, 0, (USERS, KEYS, WEBHOOKS, INVITATIONS), (), Codec())
+        views = following(kafka, 0, (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS), (), Codec())
         begun = time.perf_counter()
         await views.start()
         boots.append(time.perf_counter() - begun)

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Self
 
 from ingest_api.accounts.assembly import AccountsSettings, assemble_accounts
+from ingest_api.accounts.streams import StreamGrants
 from ingest_api.audit.recorder import Audit
 from ingest_api.clustering.door import ClusteringDoor
 from ingest_api.clustering.streams import Streams
@@ -29,7 +30,7 @@ from pipeline.kafka.registry import schemas
 from pipeline.kafka.view import Shelf
 from pipeline.settings import Environment, KafkaSettings, WarehouseSettings
 from pipeline.warehouse.reader import Reader
-from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, MAIL, USERS, WEBHOOKS
+from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.webhooks import Delivery
 from schemas.catalogue import TOPICS
 from schemas.clustering.topics import OBSERVED
@@ -117,12 +118,16 @@ def assemble(settings: DoorSettings) -> Assembled:
     deliveries = Shelf(DELIVERIES, Delivery, codec, order=attrgetter("advance"))
     vitals = Shelf(VITALS, VitalsReported, codec)
     workers = workers_of(settings.kafka, vitals, clock)
-    views = following(settings.kafka, ordinal, (USERS, KEYS, WEBHOOKS, INVITATIONS), [deliveries, vitals], codec)
+    entities = (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS)
+    views = following(settings.kafka, ordinal, entities, [deliveries, vitals], codec)
+    orders = LogOrders(gate, COMMANDED, views, codec, clock)
+    grants = StreamGrants(views, orders, streams.born, clock, settings.api.streams_each)
     accounts = assemble_accounts(
         settings.api,
         settings.accounts,
         views,
-        LogOrders(gate, COMMANDED, views, codec, clock),
+        orders,
+        grants,
         lambda mail: gate.tell(MAIL, mail.user, mail),
         lambda delivery: gate.tell(DELIVERIES, delivery.id, delivery),
         clock,
@@ -132,11 +137,12 @@ def assemble(settings: DoorSettings) -> Assembled:
         settings.kafka,
         WATCHES,
         codec,
+        grants,
         views={"clusters": streams.view},
         clock=clock,
         client_id=f"thalweg-live-{ordinal}",
     )
-    clustering = ClusteringDoor(gate, replies, streams, reader, codec, clock, settings.api.max_points)
+    clustering = ClusteringDoor(gate, replies, streams, grants, reader, codec, clock, settings.api.max_points)
     audit = Audit(settings.kafka, ordinal, codec, clock, reader)
     reached = (LogPart(settings.kafka), WarehousePart(reader), streams, views, WorkersPart(workers), replies, gate)
     parts = (*reached, accounts, live, clustering, audit)

@@ -42,6 +42,7 @@ class ApiSettings:
     - `token_ttl` (THALWEG_TOKEN_TTL, 1800): seconds an access token is valid.
     - `verify_email` (THALWEG_VERIFY_EMAIL, on): whether users who registered themselves verify their address before
       they can log in.
+    - `streams_each` (THALWEG_STREAMS_EACH, 1000): streams that one user may have; a new one beyond is answered 409.
     - `registration` (THALWEG_REGISTRATION, on where the host is loopback, else off): who may register: nobody, whom an
       administrator invites, anybody.
     - `jwt_secrets` (THALWEG_JWT_SECRETS, random on loopback, else required): `kid:secret`, commas between, each
@@ -70,6 +71,7 @@ class ApiSettings:
     token_ttl: int = 1800
     verify_email: bool = True
     registration: Registering = Registering.ON
+    streams_each: int = 1000
     jwt_secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     jwt_algorithms: tuple[str, ...] = ("HS256",)
     jwt_issuer: str = "thalweg"
@@ -116,6 +118,7 @@ class ApiSettings:
             max_connections=setting(environ, "THALWEG_API_CONNECTIONS", cls.max_connections, between(1, 1_000_000)),
             token_ttl=setting(environ, "THALWEG_TOKEN_TTL", cls.token_ttl, between(60, 86_400)),
             verify_email=setting(environ, "THALWEG_VERIFY_EMAIL", cls.verify_email, flag),
+            streams_each=setting(environ, "THALWEG_STREAMS_EACH", cls.streams_each, between(1, 1_000_000)),
             registration=setting(
                 environ, "THALWEG_REGISTRATION", Registering.ON if loopback(host) else Registering.OFF, _registering
             ),

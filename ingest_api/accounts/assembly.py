@@ -12,6 +12,7 @@ from ingest_api.accounts.directory import Directory
 from ingest_api.accounts.door import AccountsDoor
 from ingest_api.accounts.keys import Keyring
 from ingest_api.accounts.passwords import Passwords
+from ingest_api.accounts.streams import StreamGrants
 from ingest_api.accounts.throttle import Throttle
 from ingest_api.accounts.tokens import Tokens
 from ingest_api.entities.orders import Orders
@@ -55,6 +56,7 @@ def assemble_accounts(
     own: AccountsSettings,
     views: EntityViews,
     orders: Orders,
+    grants: StreamGrants,
     post: Callable[[MailRequested], Awaitable[object]],
     deliver: Callable[[Delivery], Awaitable[object]],
     clock: Clock,
@@ -78,6 +80,7 @@ def assemble_accounts(
         mail=own.mail,
         directory=Directory(views, tokens, seals, Keyring(settings.api_keys), orders, clock),
         orders=orders,
+        grants=grants,
         seals=seals,
         tokens=tokens,
         passwords=Passwords(),

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from ingest_api.accounts.bootstrap import Bootstrap
 from ingest_api.accounts.directory import Directory
 from ingest_api.accounts.passwords import Passwords
+from ingest_api.accounts.streams import StreamGrants
 from ingest_api.accounts.throttle import Throttle
 from ingest_api.accounts.tokens import Tokens
 from ingest_api.entities.orders import NOT_DECIDED, SYSTEM, Orders, Rejection
@@ -47,6 +48,7 @@ class AccountsDoor:
     mail: MailSettings
     directory: Directory
     orders: Orders
+    grants: StreamGrants
     seals: Seals
     tokens: Tokens
     passwords: Passwords

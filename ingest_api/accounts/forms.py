@@ -135,6 +135,17 @@ class NewUser(BaseModel):
     is_active: bool = True
 
 
+class StreamShared(BaseModel):
+    """What is left out stays. Users by name, address or id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: Annotated[str | None, Field(min_length=1, max_length=254)] = None
+    visibility: Literal["owner", "team", "public-read"] | None = None
+    members: Annotated[list[Text] | None, Field(max_length=100)] = None
+    version: Annotated[int | None, Field(ge=1, description="As If-Match.")] = None
+
+
 class NewInvitation(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

@@ -13,6 +13,7 @@ from ingest_api.accounts import (
     profile,
     second_factor,
     session,
+    stream_routes,
     webhook_routes,
 )
 
@@ -27,5 +28,6 @@ for each in (
     administration,
     invitation_routes,
     webhook_routes,
+    stream_routes,
 ):
     router.include_router(each.router)

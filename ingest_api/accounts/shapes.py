@@ -187,6 +187,20 @@ class SessionList(BaseModel):
     data: list[SessionShown]
 
 
+class StreamParty(BaseModel):
+    id: Annotated[str, Field(description="A user's id, or operator: the installation's administrators and keys.")]
+    username: Annotated[str | None, Field(description="null of the operator, and of a user who is no more.")]
+
+
+class StreamAccess(BaseModel):
+    stream: Annotated[str, Field(description="Its key: what the log, live messages and SQL call it.")]
+    name: Annotated[str, Field(description="What its owner calls it.")]
+    version: Annotated[int | None, Field(description="null of a stream that nobody owns.")]
+    owner: Annotated[StreamParty | None, Field(description="null of a stream that nobody owns: it is everybody's.")]
+    visibility: Literal["owner", "team", "public-read"] | None
+    members: list[StreamParty] = []
+
+
 class InvitationShown(BaseModel):
     id: str
     email: Annotated[str | None, Field(description="The one address it is good for; null for any.")]

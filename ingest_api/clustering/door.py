@@ -8,13 +8,17 @@ from starlette.requests import HTTPConnection
 
 from ingest_api.clustering.streams import Streams
 from ingest_api.clustering.submit import Order, Work
+from ingest_api.entities.orders import Author
 from ingest_api.gate import Gate
+from ingest_api.grants import Grants, reads
 from ingest_api.inquiry import Inquiry
+from ingest_api.principal import Principal
 from ingest_api.problems import Busy
 from ingest_api.replies import Replies
 from ingest_api.wiring import wiring_of
 from pipeline.clock import Clock
 from pipeline.warehouse.reader import Reader
+from schemas.clustering.clusters import ClustersUpdated
 from schemas.clustering.points import Action
 from schemas.codec import Codec
 from schemas.exchange import Replied
@@ -27,6 +31,7 @@ class ClusteringDoor:
     gate: Gate
     replies: Replies
     streams: Streams
+    grants: Grants
     reader: Reader
     codec: Codec
     clock: Clock
@@ -39,6 +44,18 @@ class ClusteringDoor:
 
     async def stop(self) -> None:
         """Its parts are stopped by the wiring."""
+
+    async def key_to_write(self, connection: HTTPConnection, principal: Principal, name: str) -> str:
+        """The key of the stream that the caller writes to by a name. Raises Conflict, Busy."""
+        author = Author(principal.id, connection.client.host if connection.client else None)
+        return await self.grants.key_to_write(principal, author, name)
+
+    async def read(self, principal: Principal, name: str) -> tuple[str, ClustersUpdated | None]:
+        """The key of the stream that the caller means by a name, and the stream as of now; None where it does not
+        exist, or not for this caller."""
+        key = self.grants.key_of(principal, name)
+        readable = reads(self.grants, self.grants.party(principal), key)
+        return key, await self.streams.read(key) if readable else None
 
     def _heed(self, inquiry: Inquiry, reply: Replied) -> None:
         """Not of a deletion, after which nothing comes; nor of a refusal that begins no stream."""

@@ -12,19 +12,22 @@ from ingest_api.auth import may
 from ingest_api.clustering import answers, models
 from ingest_api.clustering.door import ClusteringDoor, door_of
 from ingest_api.clustering.submit import Order, answered, send_order
+from ingest_api.entities.orders import Author
+from ingest_api.grants import reads
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.probes import Health
-from ingest_api.problems import Busy, NotFound
+from ingest_api.problems import Busy, NotFound, Problem
 from ingest_api.wiring import wiring_of
 from schemas.clustering.clusters import Cluster, ClustersUpdated
 from schemas.clustering.limits import DEFAULT_STREAM, STREAM_PATTERN
 from schemas.clustering.points import Action
+from schemas.grants import Access
 
 router = APIRouter(tags=["clustering"])
 
 Reader = Annotated[Principal, Depends(may("clustering:read"))]
-Admin = Annotated[Principal, Depends(may("admin"))]
+Writer = Annotated[Principal, Depends(may("clustering:write"))]
 StreamQuery = Annotated[str, Query(pattern=f"^{STREAM_PATTERN}$")]
 StreamPath = Annotated[str, Path(pattern=f"^{STREAM_PATTERN}$")]
 ORDER_MS = 10_000
@@ -33,7 +36,7 @@ ORDER_MS = 10_000
 @router.get("/api/v1/clusters_summary", response_model=models.ClustersSummary, responses=models.NO_STREAM)
 async def clusters_summary(
     request: Request,
-    _principal: Reader,
+    principal: Reader,
     stream: StreamQuery = DEFAULT_STREAM,
     min_size: Annotated[int | None, Query(ge=0)] = None,
     quality_threshold: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
@@ -44,7 +47,7 @@ async def clusters_summary(
 ) -> Json:
     """The clusters of a stream now, with their learned centroids. All filters given must hold."""
     door = door_of(request)
-    entry = await _entry(door, stream)
+    _, entry = await _entry(door, principal, stream)
 
     def passes(cluster: Cluster) -> bool:
         return (
@@ -59,9 +62,10 @@ async def clusters_summary(
 
 
 @router.get("/api/v1/algorithm_status", response_model=models.AlgorithmStatus, responses=models.NO_STREAM)
-async def algorithm_status(request: Request, _principal: Reader, stream: StreamQuery = DEFAULT_STREAM) -> Json:
+async def algorithm_status(request: Request, principal: Reader, stream: StreamQuery = DEFAULT_STREAM) -> Json:
     """How the stream's model and its worker are doing, as measured. 503 while no worker works."""
-    return Json(await status_of(request, await _entry(door_of(request), stream), stream))
+    key, entry = await _entry(door_of(request), principal, stream)
+    return Json(await status_of(request, entry, key))
 
 
 async def status_of(connection: HTTPConnection, entry: ClustersUpdated | None, stream: str) -> dict[str, Any]:
@@ -77,50 +81,58 @@ async def status_of(connection: HTTPConnection, entry: ClustersUpdated | None, s
 @router.get("/api/v1/streams", response_model=models.StreamList)
 async def streams(
     request: Request,
-    _principal: Reader,
+    principal: Reader,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> Json:
-    """Every stream that has a model, by name."""
-    entries = await door_of(request).streams.read_all()
-    page = sorted(entries)[offset : offset + limit]
-    return Json({"streams": [answers.stream_info(entries[name]) for name in page], "total": len(entries)})
+    """Every stream that has a model and that the caller may read, by key."""
+    door = door_of(request)
+    entries, party = await door.streams.read_all(), door.grants.party(principal)
+    shown = sorted(key for key in entries if reads(door.grants, party, key))
+    page = shown[offset : offset + limit]
+    return Json({"streams": [answers.stream_info(entries[key]) for key in page], "total": len(shown)})
 
 
 @router.get("/api/v1/streams/{stream}", response_model=models.StreamInfo, responses=models.NO_STREAM)
-async def one_stream(request: Request, _principal: Reader, stream: StreamPath) -> Json:
+async def one_stream(request: Request, principal: Reader, stream: StreamPath) -> Json:
     """One stream."""
-    entry = await door_of(request).streams.read(stream)
+    _, entry = await door_of(request).read(principal, stream)
     if entry is None:
         raise NotFound(f"There is no stream {stream}")
     return Json(answers.stream_info(entry))
 
 
 @router.post("/api/v1/streams/{stream}/reset", response_model=models.Ordered, responses=models.NO_STREAM)
-async def reset_stream(request: Request, principal: Admin, stream: StreamPath) -> Json:
+async def reset_stream(request: Request, principal: Writer, stream: StreamPath) -> Json:
     """Forgets what the stream's model has learned, and keeps its algorithm. In order with the stream's points."""
     return await _order(request, principal, stream, Action.RESET, "reset")
 
 
 @router.delete("/api/v1/streams/{stream}", response_model=models.Ordered, responses=models.NO_STREAM)
-async def delete_stream(request: Request, principal: Admin, stream: StreamPath) -> Json:
+async def delete_stream(request: Request, principal: Writer, stream: StreamPath) -> Json:
     """Forgets the stream's model and algorithm. Rows in the warehouse stay."""
     return await _order(request, principal, stream, Action.DELETE, "deleted")
 
 
 async def _order(request: Request, principal: Principal, stream: str, action: Action, done: str) -> Json:
+    """Raises NotFound for what the caller may not know of, Problem 403 where it may not do this."""
     door = door_of(request)
-    if await door.streams.read(stream) is None:
+    key = door.grants.key_of(principal, stream)
+    held = door.grants.access(door.grants.party(principal), key)
+    if not held or await door.streams.read(key) is None:
         raise NotFound(f"There is no stream {stream}")
-    reply = (await answered(send_order(door, Order(stream, action, principal.id)), ORDER_MS))[0]
+    if Access.MANAGE not in held:
+        raise Problem(403, "AUTHORIZATION_ERROR", "The stream's owner and administrators alone may do this")
+    reply = (await answered(send_order(door, Order(key, action, principal.id)), ORDER_MS))[0]
     if action is Action.DELETE:
-        await door.streams.gone(stream)
-    return Json({"stream": stream, "action": done, "position": str(reply.position)})
+        await door.streams.gone(key)
+        await door.grants.retire(Author(principal.id, request.client.host if request.client else None), key)
+    return Json({"stream": key, "action": done, "position": str(reply.position)})
 
 
-async def _entry(door: ClusteringDoor, stream: str) -> ClustersUpdated | None:
-    """None only for the default stream, which exists before its first point. Raises NotFound."""
-    entry = await door.streams.read(stream)
+async def _entry(door: ClusteringDoor, principal: Principal, stream: str) -> tuple[str, ClustersUpdated | None]:
+    """Its key, and None only for the default stream, which exists before its first point. Raises NotFound."""
+    key, entry = await door.read(principal, stream)
     if entry is None and stream != DEFAULT_STREAM:
         raise NotFound(f"There is no stream {stream}")
-    return entry
+    return key, entry

@@ -31,18 +31,26 @@ async def request_state(request: Request, principal: Caller, request_id: str) ->
     door = door_of(request)
     parts = parts_of(request_id)
     inquiry = door.replies.find(request_id)
-    if inquiry is not None and _theirs(inquiry.principal, principal):
+    if inquiry is not None and _theirs(door, inquiry.principal, _stream_of(inquiry), principal):
         return Json(_remembered(inquiry, door))
     if inquiry is None and parts is not None:
         rows = await door.reader.request_rows(request_id)
-        if rows.batches and _theirs(rows.source, principal):
+        if rows.batches and _theirs(door, rows.source, rows.batches[0].stream, principal):
             status = "done" if len(rows.batches) >= parts else "accepted"
             return Json(_shape(request_id, status, rows.positions, total_points=rows.points))
     raise NotFound("No such request of yours is known, or its points are not stored yet")
 
 
-def _theirs(owner: str | None, principal: Principal) -> bool:
-    return owner == principal.id or principal.may("admin")
+def _theirs(door: ClusteringDoor, sender: str | None, stream: str | None, principal: Principal) -> bool:
+    """Whoever sent it is told as long as the stream is open to them, be it to write alone."""
+    if sender != principal.id and not principal.may("admin"):
+        return False
+    return stream is None or bool(door.grants.access(door.grants.party(principal), stream))
+
+
+def _stream_of(inquiry: Inquiry) -> str | None:
+    context = inquiry.context
+    return context.stream if isinstance(context, Work | Order) else None
 
 
 def _remembered(inquiry: Inquiry, door: ClusteringDoor) -> dict[str, Any]:

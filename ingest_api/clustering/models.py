@@ -19,6 +19,7 @@ StreamName = Annotated[str | None, Field(pattern=f"^{STREAM_PATTERN}$", descript
 Moment = Annotated[str, Field(examples=["2025-01-15T10:30:00.000Z"])]
 
 
+TOO_MANY: dict[int | str, dict[str, Any]] = {409: {"description": "A new stream, and the caller has too many"}}
 NO_STREAM: dict[int | str, dict[str, Any]] = {404: {"description": "No such stream"}}
 NO_REQUEST: dict[int | str, dict[str, Any]] = {404: {"description": "No such request of the caller's"}}
 
@@ -106,6 +107,11 @@ class Accepted(BaseModel):
     status: Literal["accepted"]
     positions: list[str]
     location: Annotated[str, Field(examples=["/api/v1/requests/req_0123456789abcdef01234567"])]
+
+
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"model": Accepted, "description": "With wait=false or Prefer: respond-async"}
+}
 
 
 class BatchResult(BaseModel):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -56,7 +57,7 @@ MOST_SECONDS = 600.0
 @router.post(
     "/api/v1/process_points",
     response_model=models.Processed,
-    responses={202: {"model": models.Accepted, "description": "With wait=false or Prefer: respond-async"}},
+    responses=models.ACCEPTED | models.TOO_MANY,
     openapi_extra=takes(models.ProcessPointsBody),
 )
 async def process_points(
@@ -72,6 +73,7 @@ async def process_points(
     door = door_of(request)
     body = read(await request.body(), ProcessPoints, door.max_points)
     work = _work(body, stream, principal, once, door.max_points)
+    work = replace(work, stream=await door.key_to_write(request, principal, work.stream))
     inquiry = send(door, work)
     _adopt(request, inquiry.request_id)
     preferred = "respond-async" in (prefer or "").lower()
@@ -86,7 +88,10 @@ async def process_points(
 
 
 @router.post(
-    "/api/v1/process_batch", response_model=models.ProcessedBatches, openapi_extra=takes(models.ProcessBatchBody)
+    "/api/v1/process_batch",
+    response_model=models.ProcessedBatches,
+    responses=models.TOO_MANY,
+    openapi_extra=takes(models.ProcessBatchBody),
 )
 async def process_batch(request: Request, principal: Writer, stream: StreamQuery = None, once: Once = None) -> Json:
     """Many batches in one request, several at a time; each fails or succeeds by itself. They reach the stream in the
@@ -96,6 +101,8 @@ async def process_batch(request: Request, principal: Writer, stream: StreamQuery
     body = read(await request.body(), ProcessBatch, door.max_points)
     options = body.processing_options or Options()
     works = _works(body, options, stream, principal, once, door.max_points)
+    key = await door.key_to_write(request, principal, works[0].stream)
+    works = [replace(work, stream=key) for work in works]
     places = asyncio.Semaphore(options.max_concurrent if options.parallel else 1)
 
     async def one(batch: Batch, work: Work) -> dict[str, Any]:

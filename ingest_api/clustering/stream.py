@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ class Inflow:
         kind = message.get("type")
         try:
             if kind == "point":
-                await self._point(message)
+                await self._point(connection, message)
             elif kind == "batch":
                 await self._batch(connection, message)
             elif kind == "status_request":
@@ -88,8 +89,8 @@ class Inflow:
             else:
                 known = "point, batch, status_request, subscribe, unsubscribe, ping"
                 raise Invalid([FieldError("type", f"Must be one of {known}")])
-        except Problem as problem:
-            await connection.send_error(problem, **_named(message))
+        except (Problem, Failure) as error:
+            await connection.send_error(problem_of(error), **_named(message))
 
     async def close(self) -> None:
         """What lingers is sent; nobody waits for its answers any more."""
@@ -98,17 +99,20 @@ class Inflow:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def _point(self, message: Message) -> None:
-        stream = self._stream_of(message)
+    async def _point(self, connection: Connection, message: Message) -> None:
+        name = self._stream_of(message)
         point, errors = check_point(message.get("data"), "data")
         metadata, wrong = check_metadata(message.get("metadata"))
         if errors or wrong or point is None:
             raise Invalid(errors + wrong)
+        stream = await self._door.key_to_write(connection.websocket, connection.principal, name)
         await self._room()
         self._pools.add(stream, Drop(self._messages, message.get("point_id"), point, metadata))
 
     async def _batch(self, connection: Connection, message: Message) -> None:
         work = self._work(connection, message)
+        key = await self._door.key_to_write(connection.websocket, connection.principal, work.stream)
+        work = replace(work, stream=key)
         await self._room()
         self._pools.empty(work.stream)  # what the client sent before this batch is learned before it
         self._start(connection, work, (), _named(message))
@@ -128,9 +132,8 @@ class Inflow:
         return Work(stream, points, principal, once, label, None if config is None else config.record(), metadata)
 
     async def _status(self, connection: Connection, message: Message) -> None:
-        stream = self._stream_of(message)
-        entry = await self._door.streams.read(stream)
-        data = await status_of(connection.websocket, entry, stream)
+        key, entry = await self._door.read(connection.principal, self._stream_of(message))
+        data = await status_of(connection.websocket, entry, key)
         await connection.send({"type": "algorithm_status", "data": data, "timestamp": iso(self._door.clock())})
 
     async def _room(self) -> None:

@@ -48,6 +48,11 @@ class Streams:
     def entries(self) -> Mapping[str, ClustersUpdated]:
         return self.view.entries
 
+    def born(self, stream: str) -> int | None:
+        """When its model began; None of a stream that has none."""
+        entry = self.view.entries.get(stream)
+        return None if entry is None else entry.created_at
+
     async def read(self, stream: str) -> ClustersUpdated | None:
         """The stream as of the last position a caller of this process was answered about, or later; what there is
         after a second. None for a stream that does not exist."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from ingest_api.grants import Grants
 from ingest_api.live.backlog import Bounds, Policy
 from ingest_api.live.cursor import Cursors
 from ingest_api.live.feed import Feed
@@ -19,6 +20,7 @@ from ingest_api.live.settings import LiveSettings
 from ingest_api.live.subscriber import Subscriber
 from ingest_api.live.subscription import Interests
 from ingest_api.live.watch import Watch
+from ingest_api.principal import Principal
 from ingest_api.problems import Busy
 from ingest_api.wiring import wiring_of
 from pipeline.clock import Clock, now
@@ -45,6 +47,7 @@ class Live:
         kafka: KafkaSettings,
         watches: Sequence[Watch],
         codec: Codec,
+        grants: Grants,
         *,
         views: Mapping[str, View[Any]] | None = None,
         clock: Clock = now,
@@ -53,7 +56,8 @@ class Live:
         self.settings, self.watches, self.views, self.clock = settings, tuple(watches), dict(views or {}), clock
         layout = Layout({watch.topic.name: watch.topic.partitions or kafka.partitions for watch in watches})
         self.cursors = Cursors(settings.cursor_keys, layout)
-        self.hub = Hub(settings.max_subscribers, settings.max_per_principal, settings.heartbeat)
+        self.grants = grants
+        self.hub = Hub(settings.max_subscribers, settings.max_per_principal, settings.heartbeat, grants)
         self.feed = Feed(kafka, client_id, self.watches, codec, self.cursors, self.hub, clock)
         self.replays = Replays(
             kafka,
@@ -63,6 +67,7 @@ class Live:
             self.feed,
             self.hub,
             clock,
+            grants,
             most=settings.replays,
             limit=settings.replay_limit,
         )
@@ -71,6 +76,7 @@ class Live:
     async def start(self) -> None:
         """Returns once a record produced from now on will be told. Raises LogUnavailable."""
         await self.feed.start()
+        self.grants.watch(self.hub.rename)
         self._ticking = asyncio.create_task(self._tick(), name="live-tick")
 
     async def stop(self) -> None:
@@ -87,16 +93,30 @@ class Live:
         if left:
             log.warning("live: %d subscribers did not take their leave within %g s", left, grace)
 
-    def subscriber(self, owner: str, interests: Interests, policy: Policy) -> Subscriber:
-        """A new one, admitted: whoever asks must let it leave. Raises Busy."""
+    def subscriber(self, principal: Principal, interests: Interests, policy: Policy) -> Subscriber:
+        """A new one, admitted: whoever asks must let it leave. Streams are named as the principal does. Raises Busy."""
         if not self.feed.ready:
             raise Busy("The live feed is not open yet", 1.0)
         settings = self.settings
-        subscriber = Subscriber(owner, interests, policy, Bounds(settings.queue_messages, settings.queue_bytes))
+        bounds = Bounds(settings.queue_messages, settings.queue_bytes)
+        party = self.grants.party(principal)
+        subscriber = Subscriber(principal.account, self.meant(principal, interests), policy, bounds, party)
         self.hub.admit(subscriber)
         subscriber.heard = asyncio.get_running_loop().time()
         subscriber.told = self.feed.records
         return subscriber
+
+    def meant(self, principal: Principal, interests: Interests) -> Interests:
+        """The same by the streams' keys."""
+        return frozenset(
+            (kind, None if name is None else self.grants.key_of(principal, name)) for kind, name in interests
+        )
+
+    def regard(self, subscriber: Subscriber, principal: Principal) -> None:
+        """The principal as of now, who may be less than before."""
+        party = self.grants.party(principal)
+        if party != subscriber.party:
+            self.hub.change(subscriber, subscriber.interests, party)
 
     async def caught_up(self, watch: Watch) -> None:
         """Waits until the kind's view holds at least what the feed has told, so that a snapshot never trails it."""

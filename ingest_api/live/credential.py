@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 
 from ingest_api.live.subscriber import CREDENTIAL, Subscriber
 from ingest_api.principal import Accounts, Principal
@@ -15,10 +16,16 @@ log = logging.getLogger("thalweg.live")
 
 
 async def keep_checking(
-    accounts: Accounts, principal: Principal, subscriber: Subscriber, permission: str, interval: float
+    accounts: Accounts,
+    principal: Principal,
+    subscriber: Subscriber,
+    permission: str,
+    interval: float,
+    regard: Callable[[Principal], None],
 ) -> None:
     """Ends the subscriber when its credential has expired, was revoked, or no longer grants the permission: at once
-    when its account changes, and every so often, since time alone ends credentials too.
+    when its account changes, and every so often, since time alone ends credentials too. `regard` is called with the
+    principal as it is then.
 
     A crowd that came at once is not looked at all at once.
     """
@@ -28,7 +35,9 @@ async def keep_checking(
             await _either(changed, wait)
             wait = interval
             try:
-                accounts.recheck(principal).require(permission)
+                held = accounts.recheck(principal)
+                held.require(permission)
+                regard(held)
             except Problem as problem:
                 log.info("live: %s must go: %s", subscriber.id, problem)
                 subscriber.end(CREDENTIAL)

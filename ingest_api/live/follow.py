@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingest_api.grants import reads
 from ingest_api.live.bridge import Live
 from ingest_api.live.cursor import Cursor
 from ingest_api.live.gap import slow_reader
@@ -101,7 +102,7 @@ async def _snapshot(live: Live, subscriber: Subscriber) -> AsyncGenerator[list[O
             continue
         await live.caught_up(watch)
         for stream, record in sorted(view.entries.items()):
-            if matches(subscriber.interests, watch.kind, stream):
+            if matches(subscriber.interests, watch.kind, stream) and reads(live.grants, subscriber.party, stream):
                 yield [Outgoing(message.type, message.body()) for message in watch.snapshot(record)]
 
 

@@ -6,33 +6,37 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from ingest_api.grants import Grants, reads
 from ingest_api.live.message import Frame, Outgoing
 from ingest_api.live.run import Run
 from ingest_api.live.subscriber import SHUTDOWN, Subscriber
 from ingest_api.live.subscription import Interest, Interests
 from ingest_api.problems import Busy
+from schemas.grants import Party
 
 _RECORDS_UNTOLD = 50_000
 
 
 class Audience:
-    """All who listen with the same interests: what is made for one of them is made for all."""
+    """All who listen with the same interests for the same party: what one of them may be told, all may."""
 
-    __slots__ = ("interests", "members")
+    __slots__ = ("interests", "members", "party")
 
-    def __init__(self, interests: Interests) -> None:
-        self.interests = interests
+    def __init__(self, interests: Interests, party: Party) -> None:
+        self.interests, self.party = interests, party
         self.members: dict[Subscriber, None] = {}
 
 
 class Hub:
-    """Subscribers by what they are interested in. All of it runs in one loop, so nothing here is locked."""
+    """Subscribers by what they are interested in. All of it runs in one loop, so nothing here is locked. None is told
+    of a stream that `grants` do not let it read at that moment."""
 
-    def __init__(self, max_subscribers: int, max_per_owner: int, heartbeat: float) -> None:
+    def __init__(self, max_subscribers: int, max_per_owner: int, heartbeat: float, grants: Grants) -> None:
         self._max, self._max_each, self._heartbeat = max_subscribers, max_per_owner, heartbeat
+        self._grants = grants
         self._admitted: dict[Subscriber, None] = {}
         self._owners: Counter[str] = Counter()
-        self._audiences: dict[Interests, Audience] = {}
+        self._audiences: dict[tuple[Interests, Party], Audience] = {}
         self._listening: dict[Interest, dict[Audience, None]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
@@ -60,19 +64,29 @@ class Hub:
     def listen(self, subscriber: Subscriber) -> None:
         """From the next published frame on, it gets what it is interested in."""
         subscriber.listening = True
-        audience = self._audiences.get(subscriber.interests)
+        wanted = subscriber.interests, subscriber.party
+        audience = self._audiences.get(wanted)
         if audience is None:
-            audience = self._audiences[subscriber.interests] = Audience(subscriber.interests)
+            audience = self._audiences[wanted] = Audience(*wanted)
             for interest in audience.interests:
                 self._listening.setdefault(interest, {})[audience] = None
         audience.members[subscriber] = None
 
-    def change(self, subscriber: Subscriber, interests: Interests) -> None:
-        """Other interests from the next published frame on, or from the end of its replay."""
+    def change(self, subscriber: Subscriber, interests: Interests, party: Party | None = None) -> None:
+        """Other interests, for another party perhaps, from the next published frame on, or from the end of its
+        replay."""
         self._unlisten(subscriber)
         subscriber.interests = interests
+        subscriber.party = subscriber.party if party is None else party
         if subscriber.listening:
             self.listen(subscriber)
+
+    def rename(self, owner: str, name: str, key: str) -> None:
+        """The owner's stream of that name has a key of its own: whoever waits for it by its name is told of it."""
+        for subscriber in list(self._admitted):
+            held = subscriber.interests
+            if subscriber.party.owner == owner and any(stream == name for _, stream in held):
+                self.change(subscriber, frozenset((kind, key if it == name else it) for kind, it in held))
 
     def leave(self, subscriber: Subscriber) -> None:
         """May be called twice."""
@@ -96,8 +110,10 @@ class Hub:
         for frame in frames:
             for audience in self._concerned(frame):
                 concerned.setdefault(audience, []).append(frame)
+        runs: dict[tuple[int, ...], Run] = {}
         for audience, its in concerned.items():
-            run = Run(its)
+            same = tuple(map(id, its))
+            run = runs.get(same) or runs.setdefault(same, Run(its))
             for subscriber in audience.members:
                 subscriber.tell(run, now)
             self.offered += len(its) * len(audience.members)
@@ -133,19 +149,19 @@ class Hub:
         kind, stream = frame.kind, frame.message.stream
         of_all = self._listening.get((kind, None))
         of_one = self._listening.get((kind, stream))
-        if of_all:
-            yield from of_all
-        if of_one:
-            yield from of_one
+        for audience in (*(of_all or ()), *(of_one or ())):
+            if reads(self._grants, audience.party, stream):
+                yield audience
 
     def _unlisten(self, subscriber: Subscriber) -> None:
-        audience = self._audiences.get(subscriber.interests)
+        wanted = subscriber.interests, subscriber.party
+        audience = self._audiences.get(wanted)
         if audience is None:
             return
         audience.members.pop(subscriber, None)
         if audience.members:
             return
-        del self._audiences[subscriber.interests]
+        del self._audiences[wanted]
         for interest in audience.interests:
             del self._listening[interest][audience]
             if not self._listening[interest]:

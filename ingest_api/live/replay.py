@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
+from ingest_api.grants import Grants, reads
 from ingest_api.live.cursor import Cursor, Cursors
 from ingest_api.live.decoding import Decoder
 from ingest_api.live.feed import Feed
@@ -63,12 +64,13 @@ class Replays:
         feed: Feed,
         hub: Hub,
         clock: Clock,
+        grants: Grants,
         *,
         most: int,
         limit: int,
     ) -> None:
         self.kafka, self.watches, self.codec, self.cursors = kafka, watches, codec, cursors
-        self.feed, self.hub, self.clock, self.limit = feed, hub, clock, limit
+        self.feed, self.hub, self.clock, self.grants, self.limit = feed, hub, clock, grants, limit
         self.executor = ThreadPoolExecutor(most, thread_name_prefix="replay")
         self._turns, self._each = asyncio.Semaphore(most), max(1, most // 2)
         self._turns_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -204,6 +206,7 @@ class Replay:
                 (index, index == last, message.type, message.body())
                 for index, message in enumerate(told.messages)
                 if matches(self._interests, told.kind, message.stream)
+                and reads(self._replays.grants, self._subscriber.party, message.stream)
             ]
             prepared.append(Prepared(self._layout.index[record.topic, record.partition], record.offset, bodies))
         return prepared

@@ -49,7 +49,7 @@ async def events(
     chosen = policy_of(policy)
     # A browser that reconnects sends the header, with the address it began with: the header is the newer.
     opening = Opening(cursor_in(live, header_id or cursor or last_event_id), snapshot)
-    subscriber = live.subscriber(principal.account, interests, chosen)
+    subscriber = live.subscriber(principal, interests, chosen)
     return EventStream(live, subscriber, opening, request, principal, READ)
 
 

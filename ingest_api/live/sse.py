@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
 from starlette.requests import Request
@@ -53,8 +54,9 @@ class EventStream(EventSourceResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         interval = self._live.settings.recheck
         self._subscriber.attach(outlet_of(scope), Wire.CHUNK)
+        regard = partial(self._live.regard, self._subscriber)
         checking = asyncio.create_task(
-            keep_checking(self._accounts, self._principal, self._subscriber, self._permission, interval)
+            keep_checking(self._accounts, self._principal, self._subscriber, self._permission, interval, regard)
         )
         try:
             await super().__call__(scope, receive, send)

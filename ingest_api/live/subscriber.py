@@ -13,6 +13,7 @@ from ingest_api.live.message import Frame, Outgoing
 from ingest_api.live.run import Run
 from ingest_api.live.subscription import Interests
 from ingest_api.outlet import Outlet
+from schemas.grants import Party
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class Subscriber:
     up; the backlog takes the rest.
     """
 
-    def __init__(self, owner: str, interests: Interests, policy: Policy, bounds: Bounds) -> None:
+    def __init__(self, owner: str, interests: Interests, policy: Policy, bounds: Bounds, party: Party) -> None:
         self.id = secrets.token_hex(8)
-        self.owner, self.interests, self.policy = owner, interests, policy
+        self.owner, self.interests, self.policy, self.party = owner, interests, policy, party
         self.backlog: Backlog = backlog_for(policy, bounds)
         self.ending: Ending | None = None
         self.beat = self.listening = False

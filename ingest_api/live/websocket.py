@@ -87,7 +87,9 @@ class Connection:
         accounts, interval = wiring_of(self.websocket).accounts, self.live.settings.recheck
         aside = [
             asyncio.create_task(self._read(on_message)),
-            asyncio.create_task(keep_checking(accounts, self.principal, self.subscriber, permission, interval)),
+            asyncio.create_task(
+                keep_checking(accounts, self.principal, self.subscriber, permission, interval, self._regard)
+            ),
         ]
         try:
             await self._write(opening)
@@ -101,6 +103,10 @@ class Connection:
             for task in aside:
                 task.cancel()
             await asyncio.gather(*aside, return_exceptions=True)
+
+    def _regard(self, principal: Principal) -> None:
+        self.principal = principal
+        self.live.regard(self.subscriber, principal)
 
     async def _write(self, opening: Opening) -> None:
         async with aclosing(follow(self.live, self.subscriber, opening)) as batches:
@@ -194,9 +200,9 @@ class Connection:
         held = self.subscriber.interests
         if more:
             require(self.principal, kinds, self.live.watches)
-            changed = with_more(held, interests_in(kinds, streams))
+            changed = with_more(held, self.live.meant(self.principal, interests_in(kinds, streams)))
         else:
-            changed = without(held, kinds, streams)
+            changed = without(held, kinds, [self.live.grants.key_of(self.principal, name) for name in streams])
         self.live.hub.change(self.subscriber, changed)
         topics = sorted({kind for kind, _ in changed})
         named = sorted({stream for _, stream in changed if stream is not None})
@@ -223,7 +229,7 @@ async def serve(
     if live is None:
         return
     try:
-        subscriber = live.subscriber(principal.account, interests, policy)
+        subscriber = live.subscriber(principal, interests, policy)
     except Problem as problem:
         await refuse(websocket, problem, 1013)
         return

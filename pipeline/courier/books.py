@@ -12,19 +12,22 @@ from functools import partial
 
 from pipeline.clock import Clock
 from pipeline.courier.schedule import Standing
-from pipeline.courier.triggers import TRIGGERS, Trigger
+from pipeline.courier.triggers import TRIGGERS, Trigger, stream_of
 from pipeline.errors import LogUnavailable
+from pipeline.kafka.browse import ends
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.view import View
 from pipeline.settings import KafkaSettings
-from schemas.accounts.permissions import permitted
-from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, USERS, WEBHOOKS
+from schemas.accounts.permissions import ADMINISTRATORS, permitted
+from schemas.accounts.streams import Stream
+from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import Status, User
 from schemas.accounts.webhooks import TEST_EVENT, Delivery, Progress, Webhook
 from schemas.codec import Codec
 from schemas.entity import Commanded
 from schemas.event import Event
+from schemas.grants import OPERATOR, Access, Party
 from schemas.topic import Topic
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ CLIENT = "thalweg-courier"
 PATIENCE_S = 60.0
 """So long the log may be away before the courier ends; what it has done and not written down is done again."""
 AT_ONCE = 1000
+MAX_UNOWNED = 100_000
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Topics:
     users: Topic = USERS
     commanded: Topic = COMMANDED
     mail: Topic = MAIL
+    streams: Topic = STREAMS
     triggers: Sequence[Trigger] = TRIGGERS
 
 
@@ -66,6 +71,9 @@ class Books:
         self._producer = Producer(kafka, CLIENT, timeout=PATIENCE_S)
         self._deliveries = View(kafka, CLIENT, topics.deliveries, Delivery, codec, order=advance)
         self._webhooks = View(kafka, CLIENT, topics.webhooks, Webhook, codec, order=lambda it: it.source_offset)
+        self._streams = View(kafka, CLIENT, topics.streams, Stream, codec, order=lambda it: it.source_offset)
+        self._unowned: set[str] = set()
+        self._kafka = kafka
         self._users = View(kafka, CLIENT, topics.users, User, codec, order=lambda it: it.source_offset)
         self._deliveries.watch(self._note_delivery)
         self._webhooks.watch(self._note_webhook)
@@ -73,11 +81,11 @@ class Books:
 
     async def open(self) -> None:
         """Returns when everything is known that was in the log at the call. Raises LogUnavailable."""
-        for view in (self._users, self._webhooks, self._deliveries):
+        for view in (self._streams, self._users, self._webhooks, self._deliveries):
             await view.start(1)
 
     async def close(self) -> None:
-        await asyncio.gather(*(view.stop() for view in (self._deliveries, self._webhooks, self._users)))
+        await asyncio.gather(*(view.stop() for view in (self._deliveries, self._webhooks, self._users, self._streams)))
         await self._producer.close(0.5)
 
     @property
@@ -108,11 +116,25 @@ class Books:
         webhook = self.webhooks.get(delivery.webhook)
         if webhook is None:
             return Standing.UNKNOWN
-        return Standing.OPEN if self._is_open(webhook, delivery.event) else Standing.HELD
+        stream = None if delivery.event == TEST_EVENT else stream_of(delivery.body)
+        return Standing.OPEN if self._is_open(webhook, delivery.event, stream) else Standing.HELD
 
-    def listeners(self, event: str) -> list[Webhook]:
-        """Webhooks that are to be told of an event now."""
-        return [it for it in self.webhooks.values() if event in it.events and self._is_open(it, event)]
+    def listeners(self, event: str, stream: str) -> list[Webhook]:
+        """Webhooks that are to be told now of what has happened to a stream."""
+        return [it for it in self.webhooks.values() if event in it.events and self._is_open(it, event, stream)]
+
+    async def know_owners(self, streams: Iterable[str]) -> None:
+        """Returns when it is certain which of the streams nobody owns: whoever owns one has been in the log since
+        before its first point, and may not have been read yet. Raises LogUnavailable."""
+        new = {stream for stream in streams if stream not in self._streams.entries} - self._unowned
+        if not new:
+            return
+        marks = await asyncio.to_thread(ends, self._kafka, self._topics.streams.name)
+        if not await self._streams.reached(0, marks[0].high, PATIENCE_S):
+            raise LogUnavailable("Kafka does not give the owners of streams")
+        if len(self._unowned) > MAX_UNOWNED:
+            self._unowned.clear()
+        self._unowned |= new
 
     async def write(self, deliveries: Sequence[Delivery]) -> None:
         """Returns when they are durable, and known here as they will be to the next courier. Raises LogUnavailable."""
@@ -138,14 +160,17 @@ class Books:
     def owner(self, webhook: Webhook) -> User | None:
         return self._users.entries.get(webhook.owner)
 
-    def _is_open(self, webhook: Webhook, event: str) -> bool:
-        """Turned on, of an owner who is active and may see such events."""
+    def _is_open(self, webhook: Webhook, event: str, stream: str | None) -> bool:
+        """Turned on, of an owner who is active, may see such events, and may read the stream."""
         owner = self.owner(webhook)
         if owner is None or owner.status is not Status.ACTIVE:
             return False
         if event == TEST_EVENT:
             return True
-        return webhook.enabled and self._permissions.get(event) in permitted(owner.roles)
+        if not webhook.enabled or self._permissions.get(event) not in permitted(owner.roles):
+            return False
+        held = None if stream is None else self._streams.entries.get(stream)
+        return held is None or Access.READ in held.access(party_of(owner))
 
     async def _send(self, topic: Topic, key: str, event: Event) -> None:
         await self._producer.send(topic.name, self._codec.encode(event), key=key.encode())
@@ -172,6 +197,12 @@ class Books:
             self._owned[key] = owned
         for webhook in owned:
             self._changed(self._pending.get(webhook, ()))
+
+
+def party_of(user: User) -> Party:
+    """For whom a user's webhooks are told."""
+    leads = bool(ADMINISTRATORS & set(user.roles))
+    return Party(OPERATOR if leads else user.id, leads)
 
 
 def _hold(deliveries: Sequence[Delivery], entries: Mapping[str, Delivery]) -> bool:

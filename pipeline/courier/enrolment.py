@@ -11,7 +11,7 @@ from pipeline.courier.books import Books
 from pipeline.courier.quota import Quota
 from pipeline.courier.schedule import ended
 from pipeline.courier.settings import CourierSettings
-from pipeline.courier.triggers import Trigger, body_of, delivery_id
+from pipeline.courier.triggers import Told, Trigger, body_of, delivery_id
 from pipeline.kafka.follower import Follower
 from pipeline.kafka.member import Place
 from pipeline.kafka.record import Record
@@ -49,7 +49,7 @@ class Enrolment:
         while True:
             records = await asyncio.to_thread(self._follower.read, 0.1, RUN)
             if records:
-                await self._books.write(list(self._new(records, codec)))
+                await self._books.write(await self._new(records, codec))
             if self._follower.uncommitted:
                 await asyncio.to_thread(self._follower.commit)
 
@@ -61,29 +61,32 @@ class Enrolment:
         """The offsets with which the next courier would begin."""
         return self._follower.committed
 
-    def _new(self, records: Iterable[Record], codec: Codec) -> Iterable[Delivery]:
+    async def _new(self, records: Iterable[Record], codec: Codec) -> Sequence[Delivery]:
+        found = [(record, told) for record in records if (told := self._told(record, codec)) is not None]
+        await self._books.know_owners({told.stream for _, told in found})
         made: dict[str, Delivery] = {}
-        for record in records:
-            for delivery in self._of(record, codec):
+        for record, told in found:
+            for delivery in self._of(record, told):
                 if delivery.id not in self._books.deliveries:
                     made.setdefault(delivery.id, delivery)
-        return self._admitted(made.values())
+        return list(self._admitted(made.values()))
 
-    def _of(self, record: Record, codec: Codec) -> Iterable[Delivery]:
+    def _told(self, record: Record, codec: Codec) -> Told | None:
         trigger = self._triggers[record.topic]
         if record.value is None:
-            return
+            return None
         try:
-            told = trigger.tell(codec.decode(record.value, trigger.topic.record))
+            return trigger.tell(codec.decode(record.value, trigger.topic.record))
         except Undecodable as error:
             log.warning("%s tells nothing: %s", record.position, error)
-            return
-        if told is None:
-            return
-        now, body, source = self._clock(), body_of(trigger.event, told), str(record.position)
-        for webhook in self._books.listeners(trigger.event):
-            name = delivery_id(webhook.id, trigger.event, told)
-            yield Delivery(name, webhook.id, trigger.event, source, now, Progress.PENDING, now, [], body)
+            return None
+
+    def _of(self, record: Record, told: Told) -> Iterable[Delivery]:
+        event = self._triggers[record.topic].event
+        now, body, source = self._clock(), body_of(event, told), str(record.position)
+        for webhook in self._books.listeners(event, told.stream):
+            name = delivery_id(webhook.id, event, told)
+            yield Delivery(name, webhook.id, event, source, now, Progress.PENDING, now, [], body)
 
     def _admitted(self, deliveries: Iterable[Delivery]) -> Iterable[Delivery]:
         """A webhook, or an owner, for whom too many wait gets no more: those that come are failed at once, and tell

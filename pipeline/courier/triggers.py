@@ -18,9 +18,11 @@ from schemas.topic import Topic
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`identity` names what happened, however often the log tells of it: a worker that crashed may repeat itself."""
+    """`identity` names what happened, however often the log tells of it: a worker that crashed may repeat itself.
+    `stream` is the key of the stream that it is about."""
 
     identity: str
+    stream: str
     at: int
     data: Mapping[str, Any]
 
@@ -48,10 +50,23 @@ def _drift(record: DriftDetected) -> Told:
         "at_point": record.at_point,
         "position": position,
     }
-    return Told(f"{position}/{record.ordinal}", record.detected_at, data)
+    return Told(f"{position}/{record.ordinal}", record.stream, record.detected_at, data)
 
 
 TRIGGERS: tuple[Trigger, ...] = (Trigger("drift.detected", DRIFT, "clustering:read", _drift),)
+
+
+class _Data(msgspec.Struct, frozen=True):
+    stream: str | None = None
+
+
+class _Body(msgspec.Struct, frozen=True):
+    data: _Data
+
+
+def stream_of(body: bytes) -> str | None:
+    """The key of the stream that a payload of ours is about."""
+    return msgspec.json.decode(body, type=_Body).data.stream
 
 
 def body_of(event: str, told: Told) -> bytes:

@@ -127,6 +127,11 @@ class View(Shelf[E]):
     async def stop(self) -> None:
         await self._tail.stop()
 
+    async def reached(self, partition: int, offset: int, timeout: float) -> bool:
+        """Waits until all before an offset has been taken; False when it was not in `timeout` seconds."""
+        place = self.topic.name, partition
+        return await self.until(lambda _: self._tail.positions[place] >= offset, timeout)
+
     @property
     def ready(self) -> bool:
         return self._tail.caught_up.is_set()

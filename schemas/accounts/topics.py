@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from schemas.accounts.invitations import Invitation
 from schemas.accounts.keys import Key
+from schemas.accounts.streams import Stream
 from schemas.accounts.traces import ActionAudited, MailRequested
 from schemas.accounts.users import User
 from schemas.accounts.webhooks import Delivery, Webhook
@@ -26,6 +27,7 @@ USERS = entities("accounts.user.v1", User)
 KEYS = entities("accounts.key.v1", Key)
 WEBHOOKS = entities("accounts.webhook.v1", Webhook)
 INVITATIONS = entities("accounts.invitation.v1", Invitation)
+STREAMS = entities("accounts.stream.v1", Stream)
 
 _SENDERS = Writer.DOOR | Writer.COURIER
 DELIVERIES = Topic("accounts.delivery.v1", Delivery, "id", _SENDERS, timedelta(hours=1), compacted=True, partitions=1)
@@ -34,4 +36,4 @@ AUDITED = Topic(
     "actions.audited.v1", ActionAudited, "actor", Writer.WORKERS | Writer.DOOR, timedelta(days=30), archived=True
 )
 
-TOPICS = (COMMANDED, USERS, KEYS, WEBHOOKS, INVITATIONS, DELIVERIES, MAIL, AUDITED)
+TOPICS = (COMMANDED, USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS, DELIVERIES, MAIL, AUDITED)

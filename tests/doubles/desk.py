@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from ingest_api.accounts.assembly import AccountsSettings, assemble_accounts
 from ingest_api.accounts.door import AccountsDoor
+from ingest_api.accounts.streams import StreamGrants
 from ingest_api.accounts.tokens import LEEWAY, Tokens, new_token_id
 from ingest_api.entities.orders import SYSTEM, Author, Rejection, commanded, new_id
 from ingest_api.entities.views import EntityViews, shelf_of
@@ -28,7 +29,7 @@ from pipeline.kafka.view import Shelf
 from pipeline.outcome import Refuse
 from pipeline.received import Raw, Received
 from schemas.accounts.permissions import permitted, scopes_of
-from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, USERS, WEBHOOKS
+from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import User
 from schemas.accounts.webhooks import Delivery
@@ -110,13 +111,15 @@ class Desk:
         mail: MailSettings | None = None,
         allowed: Allowed | None = None,
     ) -> None:
-        shelves = [shelf_of(topic, CODEC) for topic in (USERS, KEYS, WEBHOOKS, INVITATIONS)]
+        shelves = [shelf_of(topic, CODEC) for topic in (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS)]
         views = EntityViews(shelves, [Shelf(DELIVERIES, Delivery, CODEC)])
         self.orders = MemoryOrders(views, clock)
         self.outbox = Outbox(views, self.orders.mails)
+        self.born: dict[str, int] = {}
+        self.grants = StreamGrants(views, self.orders, self.born.get, clock, settings.streams_each)
         own = AccountsSettings(SEALS, mail or MailSettings(), allowed or Allowed())
         self.door: AccountsDoor = assemble_accounts(
-            settings, own, views, self.orders, self.outbox.post, self.outbox.deliver, clock
+            settings, own, views, self.orders, self.grants, self.outbox.post, self.outbox.deliver, clock
         )
 
     def letters(self) -> list[Letter]:

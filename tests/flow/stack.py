@@ -56,6 +56,17 @@ class Stack:
             yield http
 
     @contextlib.asynccontextmanager
+    async def user(self, admin: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+        """A new user who has logged in."""
+        name, password = f"u{uuid.uuid4().hex[:12]}", "seven geese over a violet roof"
+        made = await admin.post("/api/admin/users", json={"username": name, "password": password, "roles": ["user"]})
+        made.raise_for_status()
+        async with httpx.AsyncClient(base_url=self.api.url, timeout=60) as http:
+            opened = await http.post("/auth/login", data={"username": name, "password": password})
+            http.headers["Authorization"] = f"Bearer {opened.raise_for_status().json()['access_token']}"
+            yield http
+
+    @contextlib.asynccontextmanager
     async def socket(self, stream: str, name: str = "writer") -> AsyncIterator[Socket]:
         """WS /ws/stream, greeted."""
         url = f"{self.api.url.replace('http', 'ws')}/ws/stream?stream={stream}&api_key={self.keys[name]}"

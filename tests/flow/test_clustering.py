@@ -409,6 +409,7 @@ async def test_without_a_worker_points_are_accepted_and_done_when_it_is_back(
 ) -> None:
     stream, key = stack.stream(), {"Idempotency-Key": "patience"}
     body = {"points": EXAMPLE, "stream": stream, "timeout": 1000}
+    assert (await process(http, stream, EXAMPLE)).status_code == 200  # whose it is is decided by a worker
     assert stack.worker.stop() == 0
     try:
         late = await http.post("/api/v1/process_points", json=body, headers=key)
@@ -441,7 +442,32 @@ async def test_without_a_worker_points_are_accepted_and_done_when_it_is_back(
     again = (await http.post("/api/v1/process_points", json=body | {"timeout": 30_000}, headers=key)).json()
     assert again["duplicate"] is True
     summary = (await http.get("/api/v1/clusters_summary", params={"stream": stream})).json()
-    assert summary["total_points_processed"] == 6
+    assert summary["total_points_processed"] == 9
+
+
+async def test_a_users_stream_is_theirs_alone_until_they_share_it(stack: Stack, http: httpx.AsyncClient) -> None:
+    name = stack.stream()
+    async with stack.client("admin") as admin, stack.user(admin) as ada, stack.user(admin) as eve:
+        mine = (await process(ada, name, EXAMPLE)).json()
+        hers = (await process(eve, name, EXAMPLE[:1])).json()
+        assert (mine["stream"], mine["total_points"]) == (name, 3)
+        assert hers["stream"].startswith(f"{name}:")
+        for path in ("/api/v1/clusters_summary", "/api/v1/algorithm_status"):
+            assert (await ada.get(path, params={"stream": name})).json()["stream"] == name
+            assert (await eve.get(path, params={"stream": name})).json()["stream"] == hers["stream"]
+            assert (await ada.get(path, params={"stream": hers["stream"]})).status_code == 404
+            assert (await http.get(path, params={"stream": name})).status_code == 404
+        for caller, sees in ((ada, {name}), (eve, {hers["stream"]}), (http, set()), (admin, {name, hers["stream"]})):
+            listed = (await caller.get("/api/v1/streams", params={"limit": 1000})).json()
+            assert {each["stream"] for each in listed["streams"]} & {name, hers["stream"]} == sees
+            assert listed["total"] == len(listed["streams"])
+        assert (await eve.delete(f"/api/v1/streams/{mine['stream']}")).json()["stream"] == hers["stream"]
+        assert (await eve.get(f"/api/v1/streams/{name}")).status_code == 404
+        path = f"/api/v1/streams/{name}/access"
+        assert (await ada.patch(path, json={"visibility": "public-read"})).status_code == 200
+        assert (await http.get(f"/api/v1/streams/{name}")).status_code == 200
+        assert (await http.get("/api/v1/requests/" + mine["request_id"])).status_code == 404
+        assert (await http.post(f"/api/v1/streams/{name}/reset")).status_code == 403
 
 
 async def test_a_retry_counts_once_although_the_worker_was_killed_between(

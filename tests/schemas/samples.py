@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.accounts.invitations import Invitation
 from schemas.accounts.keys import Key
+from schemas.accounts.streams import Stream
 from schemas.accounts.traces import ActionAudited, MailRequested, Verdict
 from schemas.accounts.users import OneTimeToken, Purpose, Session, SpentTicket, Status, User
 from schemas.accounts.webhooks import Attempt, Delivery, Progress, Webhook
@@ -23,6 +24,7 @@ from schemas.clustering.points import (
 from schemas.entity import Commanded, Decided
 from schemas.event import Event
 from schemas.exchange import Refused, Replayed, Replied
+from schemas.grants import Visibility
 from schemas.operations.vitals import VitalsReported
 
 NOW = 1_764_000_000_000_000
@@ -60,6 +62,7 @@ SAMPLES: tuple[Event, ...] = (
     ),
     Key("k1", 1, 2, NOW, NOW, "u1", "sensor", "ncs_0123", "d", ["clustering:write"], NOW, None),
     Webhook("w1", 1, 2, NOW, NOW, "u1", "https://example.com/", ["drift.detected"], "sealed"),
+    Stream("s:u1", 1, 2, NOW, NOW, "u1", "s", Visibility.TEAM, ["u2"], NOW),
     Invitation("i1", 1, 2, NOW, NOW, "d", NOW, "u1", "ada@example.com"),
     Delivery("d1", "w1", "drift.detected", None, NOW, Progress.PENDING, NOW, [Attempt(NOW, 1.5, None, "away")], b"{}"),
     MailRequested("u1", "ada@example.com", "verify_email", NOW, NOW, "sealed"),

@@ -42,6 +42,7 @@ FINGERPRINTS = {
     17: "b05772b7e6f7b37b",
     18: "39cac586fcfc3fe7",
     19: "3943ad5694eba756",
+    20: "265bd7ae16d5b991",
 }
 
 

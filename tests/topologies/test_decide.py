@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.accounts.deciders import DECIDERS
-from schemas.accounts.topics import AUDITED, COMMANDED, INVITATIONS, KEYS, MAIL, USERS, WEBHOOKS
+from schemas.accounts.topics import AUDITED, COMMANDED, INVITATIONS, KEYS, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.traces import ActionAudited, MailRequested, Verdict
 from schemas.accounts.users import User
 from schemas.entity import Commanded, Decided
@@ -214,7 +214,7 @@ async def test_after_a_crash_at_any_place_the_entities_end_as_if_there_had_been_
         await second.take(*records)
         await second.point.flush()
     assert engine.table == undisturbed.table
-    for topic in (USERS, KEYS, WEBHOOKS, INVITATIONS):
+    for topic in (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS):
         assert _last(log, topic.name) == _last(whole, topic.name)
 
 

@@ -18,6 +18,7 @@ from fastapi import APIRouter, FastAPI
 
 from ingest_api.accounts.keys import ApiKey
 from ingest_api.app import create_app
+from ingest_api.grants import Grants
 from ingest_api.live.bridge import Live
 from ingest_api.live.clustering import WATCHES
 from ingest_api.live.draining import DrainingServer
@@ -32,6 +33,7 @@ from pipeline.settings import KafkaSettings
 from schemas.codec import Codec
 from schemas.event import Event
 from tests.doubles.desk import door_in, session_of, wired
+from tests.doubles.grants import Open
 from tests.ingest_api.live.records import KEY
 
 PARTITIONS = 2
@@ -85,13 +87,15 @@ class Log:
         finally:
             await producer.close()
 
-    def live(self, *, views: bool = False, **settings: Any) -> Live:
+    def live(self, *, views: bool = False, grants: Grants | None = None, **settings: Any) -> Live:
         """A replica's bridge, not started. `settings` replace fields of LiveSettings."""
         made: dict[str, View[Any]] = {}
         if views:
             watch = self.watches[0]
             made["clusters"] = View(self.kafka, "test-view", watch.topic, watch.record, self.codec)
-        return Live(LiveSettings((KEY,), **settings), self.kafka, self.watches, self.codec, views=made)
+        return Live(
+            LiveSettings((KEY,), **settings), self.kafka, self.watches, self.codec, grants or Open(), views=made
+        )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from tests.doubles.grants import Hiding
 from tests.ingest_api.live.records import cluster, clusters, drift, outliers
 from tests.ingest_api.live.serving import READER, WRITER, Log, listening, serving, take
 
@@ -41,6 +42,31 @@ async def test_only_the_topics_and_streams_asked_for_are_told(kafka_bootstrap: s
         await log.write("clusters", ("a", clusters("a", 1, cluster(1))))
         await log.write("drift", ("c", drift("c", 2)), ("b", drift("b", 3)), ("a", drift("a", 4)))
         assert [event.data["stream"] for event in await take(events, 2)] == ["b", "a"]
+
+
+async def test_a_stream_that_may_not_be_read_is_in_no_snapshot_no_message_and_no_replay(kafka_bootstrap: str) -> None:
+    log, grants = Log(kafka_bootstrap), Hiding("hidden", mine="m")
+    await log.write("clusters", ("hidden", clusters("hidden", 1, cluster(1))), ("m", clusters("m", 1, cluster(1))))
+    async with serving(log.live(views=True, grants=grants)) as served:
+        async with listening(served, snapshot="true", stream=["hidden", "mine"]) as events:
+            (connected,) = await take(events, 1)
+            assert connected.data["streams"] == ["hidden", "m"]
+            *shown, complete = await take(events, 3)
+            assert {event.data["stream"] for event in shown} == {"m"}
+            assert complete.type == "snapshot_complete"
+            await log.write("drift", ("hidden", drift("hidden", 2)), ("m", drift("m", 3)))
+            (told,) = await take(events, 1, of="drift_detection")
+            assert told.data["stream"] == "m"
+        await log.write("drift", ("hidden", drift("hidden", 4)), ("m", drift("m", 5)))
+        async with listening(served, cursor=told.id or "") as events:
+            (again,) = await take(events, 1, of="drift_detection")
+            assert (again.data["stream"], again.data["at_point"]) == ("m", 5)
+        grants.hidden.add("m")
+        async with listening(served, cursor=told.id or "") as events:
+            await take(events, 1)
+            await log.write("drift", ("open", drift("open", 6)))
+            (first,) = await take(events, 1, of="drift_detection")
+            assert first.data["stream"] == "open"
 
 
 async def test_what_a_crashed_worker_says_twice_is_told_once(kafka_bootstrap: str) -> None:

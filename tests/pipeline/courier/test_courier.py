@@ -16,6 +16,7 @@ from pipeline.received import Raw, Received
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import Status, User
 from schemas.accounts.webhooks import Progress, Webhook
+from schemas.grants import Visibility
 from schemas.position import Position
 from tests.doubles.receiver import Delivered, Receiver, receiving, status
 from tests.pipeline.courier.world import SECRET, World
@@ -43,6 +44,41 @@ async def test_an_event_is_delivered_once_signed_and_told_of(here: World) -> Non
         assert known[got.id].body == got.body
         [attempt] = known[got.id].attempts
         assert (attempt.status, attempt.error) == (204, None)
+
+
+async def test_webhooks_are_told_of_streams_that_their_owners_may_read(here: World) -> None:
+    async with receiving() as receiver, here.courier():
+        await here.listening(receiver)
+        await here.owned("hidden", "another")
+        await here.owned("mine", f"u{here.name}")
+        await here.owned("ours", "another", visibility=Visibility.TEAM, members=[f"u{here.name}"])
+        await here.owned("shown", "another", visibility=Visibility.PUBLIC_READ)
+        for number, stream in enumerate(("hidden", "mine", "ours", "shown", "nobodys")):
+            await here.drift(number, stream=stream)
+        known = await here.until_told(4)
+    told = [json.loads(got.body)["data"]["stream"] for got in receiver.received]
+    assert sorted(told) == ["mine", "nobodys", "ours", "shown"]
+    assert len(known) == 4
+
+
+async def test_what_waits_is_not_sent_once_its_stream_may_not_be_read_any_more(here: World) -> None:
+    async with here.courier():
+        async with receiving() as receiver:
+            await here.listening(receiver)
+        await here.owned("ours", "another", visibility=Visibility.PUBLIC_READ)
+        await here.drift(1, stream="ours")
+        await here.until_tried(1)
+        await here.owned("ours", "another")
+        async with receiving(receiver):
+            test = await here.test(await here.webhook(receiver.url, "seen"))  # the courier has read all before
+            await here.until(lambda: here.deliveries()[test].progress is not Progress.PENDING)
+            here.offset += MINUTE
+            test = await here.test(await here.webhook(receiver.url, "later"))
+            await here.until(lambda: here.deliveries()[test].progress is not Progress.PENDING)
+            here.offset += LIFETIME
+            [ended] = (await here.until_told(1, Progress.FAILED)).values()
+    assert ended.attempts[0].error == "the receiver cannot be reached"
+    assert ended.id not in receiver.ids
 
 
 async def test_a_receiver_that_was_down_gets_the_same_id_again(here: World) -> None:

@@ -20,7 +20,8 @@ from pipeline.courier.triggers import TRIGGERS
 from pipeline.kafka.browse import stretch
 from pipeline.kafka.producer import Producer
 from pipeline.settings import KafkaSettings
-from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, USERS, WEBHOOKS
+from schemas.accounts.streams import Stream
+from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import User
 from schemas.accounts.webhooks import TEST_EVENT, Delivery, Progress, Webhook
@@ -82,6 +83,12 @@ class World:
         webhook = replace(Webhook(*made, url, ["drift.detected"], SEALS.seal(SECRET)), **changes)  # type: ignore[arg-type]
         await self.write(self.topics.webhooks, webhook.id, webhook)
         return webhook
+
+    async def owned(self, stream: str, owner: str, **changes: object) -> None:
+        """The stream has this owner from now on."""
+        self.versions += 1
+        made = Stream(stream, self.versions, self.versions, self.now(), self.now(), owner, stream)
+        await self.write(self.topics.streams, stream, replace(made, **changes))  # type: ignore[arg-type]
 
     async def test(self, webhook: Webhook) -> str:
         """Asks for a test as the door does; the id."""
@@ -168,11 +175,11 @@ class World:
 @contextlib.asynccontextmanager
 async def world(kafka: KafkaSettings, make: Maker) -> AsyncIterator[World]:
     """One on topics of its own, with an owner."""
-    deliveries, webhooks, users, commanded, mail = (
-        replace(it, name=make.make(1)) for it in (DELIVERIES, WEBHOOKS, USERS, COMMANDED, MAIL)
+    deliveries, webhooks, users, commanded, mail, streams = (
+        replace(it, name=make.make(1)) for it in (DELIVERIES, WEBHOOKS, USERS, COMMANDED, MAIL, STREAMS)
     )
     triggers = [replace(it, topic=replace(it.topic, name=make.make(kafka.partitions))) for it in TRIGGERS]
-    topics = Topics(deliveries, webhooks, users, commanded, mail, triggers)
+    topics = Topics(deliveries, webhooks, users, commanded, mail, streams, triggers)
     producer = Producer(kafka, "test")
     settings = CourierSettings(group=f"g{uuid.uuid4().hex[:8]}", allowed=LOOPBACK, seconds=2.0)
     made = World(kafka, topics, producer, settings=settings)
