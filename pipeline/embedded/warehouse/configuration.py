@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from pipeline.embedded.warehouse import profile
 from pipeline.embedded.warehouse.names import READABLE_SYSTEM_TABLES, WITHHELD_TABLES
 from pipeline.embedded.warehouse.settings import MIB, Limits
 
@@ -34,7 +36,7 @@ _CONFIG = """\
 
 _USERS = """\
 <clickhouse>
-  <profiles><default><implicit_select>0</implicit_select></default></profiles>
+  <profiles><default><implicit_select>0</implicit_select><readonly>0</readonly></default>{reader}</profiles>
   <quotas><default/></quotas>
   <roles>
     <{owner}>
@@ -59,15 +61,17 @@ _USERS = """\
 """
 
 
-def write_configuration(directory: Path, database: str, limits: Limits) -> Path:
-    """Writes both files into `directory` and returns config.xml's path.
+def write_configuration(directory: Path, database: str, limits: Limits, settings: Mapping[str, str]) -> Path:
+    """Writes both files into `directory` and returns config.xml's path. `settings` are all that the engine has, with
+    its own values.
 
     The engine knows one user. What it is granted itself is what an analyst may do; the owner's rights are a role,
     active unless a request gives it up (`SET ROLE NONE`). Neither holds SOURCES: no file(), url(), s3(), remote().
     """
     directory.mkdir(parents=True, exist_ok=True)
     users = directory / "users.xml"
-    users.write_text(_USERS.format(owner=OWNER_ROLE, grants=_grants(database)), encoding="utf-8")
+    reader = profile.profile(settings, limits)
+    users.write_text(_USERS.format(owner=OWNER_ROLE, grants=_grants(database), reader=reader), encoding="utf-8")
     config = directory / "config.xml"
     config.write_text(
         _CONFIG.format(memory=limits.memory, mark_cache=128 * MIB, users=escape(str(users)), log_days=limits.log_days),

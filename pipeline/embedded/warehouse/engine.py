@@ -117,7 +117,7 @@ class Engine:
     def __init__(self, directory: Path, database: str, limits: Limits) -> None:
         if any(sign in str(directory) for sign in "?&#%"):
             raise Misconfigured(f"{directory}: the warehouse's directory must not have ?, &, # or % in its path")
-        config = write_configuration(directory / "configuration", database, limits)
+        config = write_configuration(directory / "configuration", database, limits, _settings())
         self.database = database
         self._address = f"file:{directory / 'store'}?config-file={config}&log-level=error"
         try:
@@ -170,3 +170,14 @@ class Engine:
         rows = (json.loads(line) for line in self._root.run(sql, "JSONEachRow").data.splitlines())
         plain = "application/octet-stream"
         return {row["name"].lower(): Format(row["name"], row["content_type"] or plain) for row in rows}
+
+
+def _settings() -> dict[str, str]:
+    """The engine's settings with its own values. The configuration names them all, so they are asked of an engine
+    without one, which is closed again."""
+    handle = Handle(chdb.connect(":memory:?log-level=error"))
+    try:
+        rows = handle.run("SELECT name, value FROM system.settings", "JSONEachRow").data.splitlines()
+    finally:
+        handle.close()
+    return {row["name"]: row["value"] for row in map(json.loads, rows)}

@@ -8,7 +8,8 @@ _CODE = re.compile(r"Code:\s*(\d+)\.")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
 _NOT_THE_CLIENTS = re.compile(r"^(?:Streaming insert \w+ failed|Streaming query failed|Failed to [\w ]+): ")
 
-# ClickHouse: src/Server/HTTP/exceptionCodeToHTTPStatus.cpp. What is not named there is 500.
+# ClickHouse: src/Server/HTTP/exceptionCodeToHTTPStatus.cpp. What is not named there is 500. Refusals that it leaves at
+# 500 are what they are here, errors of the client: drivers repeat what failed with 500.
 _STATUS = {
     401: ("REQUIRED_PASSWORD",),
     403: (
@@ -17,8 +18,18 @@ _STATUS = {
         "AUTHENTICATION_FAILED",
         "SET_NON_GRANTED_ROLE",
         "ACCESS_DENIED",
+        "READONLY",
+        "SETTING_CONSTRAINT_VIOLATION",
+        "SUPPORT_IS_DISABLED",
     ),
+    409: ("QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", "SESSION_IS_LOCKED"),
     400: (
+        "CANNOT_DECOMPRESS",
+        "CHECKSUM_DOESNT_MATCH",
+        "INVALID_SESSION_TIMEOUT",
+        "TOO_MANY_ROWS",
+        "TOO_MANY_BYTES",
+        "TOO_MANY_ROWS_OR_BYTES",
         "BAD_ARGUMENTS",
         "CANNOT_COMPILE_REGEXP",
         "CANNOT_PARSE_TEXT",

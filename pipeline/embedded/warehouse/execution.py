@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from pipeline.embedded.warehouse import profile
 from pipeline.embedded.warehouse.engine import Chunk, Engine, Format, Handle
 from pipeline.embedded.warehouse.errors import refusal
 from pipeline.embedded.warehouse.external import TemporaryTable
 from pipeline.embedded.warehouse.names import words
+from pipeline.embedded.warehouse.native import revised
 from pipeline.embedded.warehouse.sessions import Key, Session, Sessions
 from pipeline.embedded.warehouse.settings import Limits
 from pipeline.embedded.warehouse.statement import Form, Statement
@@ -59,6 +61,7 @@ class Order:
     session: SessionUse | None = None
     tables: Sequence[TemporaryTable] = ()
     computes_values: bool = False
+    revision: int = 0
 
 
 @dataclass
@@ -118,7 +121,7 @@ class Execution:
         self.summary.written_rows, self.summary.written_bytes = result.written_rows, result.written_bytes
         self.summary.result_rows, self.summary.result_bytes = result.rows, len(result.data)
         self.complete = True
-        return result.data
+        return self._revised(result.data)
 
     def more(self) -> bytes | None:
         """The next piece of a result that was not complete, None at its end. Raises WarehouseError."""
@@ -159,7 +162,10 @@ class Execution:
         self.summary.read_rows += chunk.read_rows
         self.summary.result_rows += chunk.rows
         self.summary.result_bytes += len(chunk.data)
-        return chunk.data
+        return self._revised(chunk.data)
+
+    def _revised(self, data: bytes) -> bytes:
+        return revised(data, self._order.revision) if self._order.output.name == "Native" else data
 
     def _prepared_handle(self) -> Handle:
         use = self._order.session
@@ -186,7 +192,6 @@ class Execution:
 
     def _lent(self, handle: Handle) -> Handle:
         """A session's own handle: this request's settings are taken back when it is done."""
-        changes = self._assignments()
         names = ", ".join(_literal(name) for name in self._order.settings)
         if names:
             sql = f"SELECT name, value FROM system.settings WHERE name IN ({names})"
@@ -194,49 +199,43 @@ class Execution:
             if rows:
                 before = ", ".join(f"{row['name']} = {_literal(row['value'])}" for row in rows)
                 self._stack.callback(handle.run, f"SET {before}")
-        handle.run(f"SET {', '.join(changes)}")
+        handle.run(f"SET {_assigned(self._settings())}")
         for table in self._order.tables:
             table.create(handle)
             self._stack.callback(handle.run, f"DROP TEMPORARY TABLE IF EXISTS {_name(table.name)}")
         return handle
 
     def _prepare(self, handle: Handle) -> Handle:
-        """One request's settings and tables. `readonly` comes last, since nothing can be changed after it; the role
-        was given up when the handle was made, before anything of the request reached the engine."""
-        steps = [f"SET {', '.join(self._assignments())}", f"USE {_name(self._order.database)}"]
+        """One request's settings and tables. The role was given up when the handle was made, before anything of the
+        request reached the engine. A reader's own settings are set under the constraints of his profile: the engine
+        refuses what is none of his, and what is more than his bounds. `readonly` comes last, for good."""
+        steps = [f"SET {_assigned(self._settings())}", f"USE {_name(self._order.database)}"]
+        if self._order.role is Role.ANALYST:
+            steps.append(f"SET profile = '{profile.READER}'")
+            own = profile.asked(self._order.settings, self._limits)
+            steps += [f"SET {_assigned(own)}"] if own else []
         if self._order.tables:
             handle.run("; ".join(steps))
             steps = []
         for table in self._order.tables:
             table.create(handle)
-        if self._order.role is Role.ANALYST:
-            steps.append("SET readonly = 1")
-        elif self._order.read_only:
+        if self._order.role is Role.ANALYST or self._order.read_only:
             steps.append("SET readonly = 2")
         if steps:
             handle.run("; ".join(steps))
         return handle
 
-    def _assignments(self) -> list[str]:
-        settings = dict(self._order.settings)
+    def _settings(self) -> dict[str, str]:
+        """What is set before any constraint: ours, and the request's, but a reader's bounds instead of his own."""
+        settings = profile.in_force(self._limits)
+        if self._order.role is not Role.ANALYST:
+            settings = dict(self._order.settings)
         if self._order.output.name.lower() not in _STREAMED:
             settings.setdefault("max_result_bytes", str(self._limits.result))
-        if self._order.role is Role.ANALYST:
-            settings |= self._analyst_bounds(settings)
         settings["log_comment"] = self._order.query_id
         if not self._order.computes_values:
             settings |= _LITERALS_ONLY
-        for name, value in self._order.parameters.items():
-            settings[f"param_{name}"] = value
-        return [f"{_setting(name)} = {_literal(value)}" for name, value in settings.items()]
-
-    def _analyst_bounds(self, settings: Mapping[str, str]) -> dict[str, str]:
-        limits = self._limits
-        return {
-            "max_execution_time": _least(settings.get("max_execution_time"), limits.analyst_time),
-            "max_memory_usage": str(limits.analyst_memory),
-            "max_result_rows": _least(settings.get("max_result_rows"), limits.analyst_rows),
-        }
+        return settings | {f"param_{name}": value for name, value in self._order.parameters.items()}
 
 
 def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -253,13 +252,8 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def _least(asked: str | None, bound: int) -> str:
-    """What was asked for where it is a number within the bound (zero means no bound, so it is none)."""
-    try:
-        within = asked is not None and 0 < float(asked) < bound
-    except ValueError:
-        within = False
-    return asked if asked is not None and within else str(bound)
+def _assigned(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"{_setting(name)} = {_literal(value)}" for name, value in settings.items())
 
 
 def _setting(name: str) -> str:

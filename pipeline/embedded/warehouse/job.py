@@ -176,6 +176,7 @@ class Job:
             data=data,
             session=ask.session,
             tables=[table.read(engine.format) for table in self._tables],
+            revision=ask.revision,
         )
 
     def _chosen_encoder(self) -> Encoder | None:

@@ -33,7 +33,7 @@ _REFUSED_SETTING = re.compile(
     r"(?:.*dialect|format_schema.*|output_format_schema|format_template_(?:row|resultset)"
     r"|input_format_record_errors_file_path|format_avro_schema_registry_url|rename_files_after_processing"
     r"|engine_file_.*|url_base|http_allow_.*|disk|storage_policy|user_files_path|allow_experimental_eval_.*"
-    r"|dynamic_disk_.*|into_outfile_.*|shadow_.*|log_comment"
+    r"|dynamic_disk_.*|into_outfile_.*|shadow_.*|log_comment|profile"
     # Settings that hold SQL: expressions, structures, parts of a query.
     r"|input_format_values_(?:interpret|deduce)_.*|additional_.*filter.*|parallel_replicas_custom_key.*"
     r"|schema_inference_hints|select|filter|order|sort|implicit_.*|.*fuzzer.*|function_implementation)",
@@ -93,9 +93,13 @@ def check_parameters(statement: Statement, parameters: Mapping[str, str], role: 
             raise _denied(f"parameter {name}: beside an Identifier parameters must be plain names or numbers")
 
 
+def is_refused_setting(name: str) -> bool:
+    return bool(_REFUSED_SETTING.fullmatch(name))
+
+
 def check_setting(name: str) -> None:
     """Raises for a setting that no request may change."""
-    if _REFUSED_SETTING.fullmatch(name):
+    if is_refused_setting(name):
         raise _denied(f"setting {name} is not allowed here: it could reach files, other hosts or hide a statement")
 
 

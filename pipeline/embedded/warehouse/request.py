@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from pipeline.embedded.warehouse.execution import SessionUse
 from pipeline.embedded.warehouse.names import words
 from pipeline.embedded.warehouse.refusals import check_setting
 from pipeline.embedded.warehouse.settings import Limits
-from pipeline.embedded.warehouse.users import Account, Role
+from pipeline.embedded.warehouse.users import Account
 
 # What the interface takes for itself, or what has no meaning for an engine in the same process.
 _OWN = words(
@@ -28,11 +27,6 @@ _OWN = words(
     send_progress_in_http_headers http_headers_progress_interval_ms cancel_http_readonly_queries_on_client_close
     http_response_buffer_size network_compression_method session_timezone_from_client
     """
-)
-# An analyst may say how results look and ask for less, never for more.
-_ANALYST_SETTINGS = re.compile(
-    r"output_format_\w+|date_time_output_format|max_block_size|max_threads|max_result_rows|max_execution_time"
-    r"|session_timezone|extremes|limit|offset|join_use_nulls|result_overflow_mode|max_result_bytes|readonly"
 )
 
 
@@ -64,15 +58,9 @@ class Ask:
     ends_session: bool
 
     def for_account(self, account: Account) -> Ask:
-        """With the account's own sessions, and with what it may not set refused (READONLY)."""
+        """With the account's own sessions."""
         session = self.session and replace(self.session, key=(account.name, self.session.key[1]))
-        settings = dict(self.settings)
-        if account.role is Role.ANALYST:
-            for name in settings:
-                if not _ANALYST_SETTINGS.fullmatch(name):
-                    raise refusal("READONLY", f"Cannot modify {name!r} setting in readonly mode")
-            settings.pop("readonly", None)
-        return replace(self, session=session, settings=settings)
+        return replace(self, session=session)
 
 
 def read_request(method: str, headers: Headers, fields: QueryParams, limits: Limits) -> Ask:

@@ -50,7 +50,8 @@ def test_it_reads_tables_and_their_description(warehouse: Warehouse, points: str
 )
 def test_it_changes_nothing(warehouse: Warehouse, points: str, sql: str) -> None:
     answer = _ask(warehouse, sql.format(points))
-    assert answer.code in (164, 497), answer.text
+    assert answer.code in (164, 452, 497), answer.text
+    assert answer.status == 403
     assert _ask(warehouse, f"SELECT count() FROM {points}").text == "2\n"
 
 
@@ -113,22 +114,6 @@ def test_the_audit_is_not_read(warehouse: Warehouse, sql: str) -> None:
     answer = _ask(warehouse, sql, param_of="audit")
     assert answer.code == 497, answer.text
     assert "audit" not in _ask(warehouse, "SHOW TABLES").text.split()
-
-
-@pytest.mark.parametrize("name", ["readonly", "max_memory_usage", "allow_ddl", "log_queries", "max_result_bytes"])
-def test_what_it_may_not_set_is_refused_or_without_effect(warehouse: Warehouse, name: str) -> None:
-    answer = _ask(warehouse, "SELECT getSetting('readonly')", **{name: "0"})
-    assert answer.code == 164 or answer.text == "1\n"
-
-
-def test_its_bounds_hold(warehouse: Warehouse) -> None:
-    bounds = "getSetting('max_execution_time') AS t, getSetting('max_result_rows') AS r"
-    assert _ask(warehouse, f"SELECT {bounds} FORMAT CSV").text == "60,10000000\n"
-    asked = {"max_execution_time": "600", "max_result_rows": "0"}
-    assert _ask(warehouse, f"SELECT {bounds} FORMAT CSV", **asked).text == "60,10000000\n"
-    asked = {"max_execution_time": "5", "max_result_rows": "10"}
-    assert _ask(warehouse, f"SELECT {bounds} FORMAT CSV", **asked).text == "5,10\n"
-    assert _ask(warehouse, "SELECT number FROM numbers(11)", max_result_rows="10").code == 396
 
 
 def test_clickhouse_connect_works_for_it(warehouse: Warehouse, points: str) -> None:
