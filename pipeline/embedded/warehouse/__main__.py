@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,10 +37,17 @@ def main(arguments: Sequence[str]) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
     environment = kept | {"TZ": "UTC", "TMPDIR": str(temporary)}
+    _raise_open_files()
     environment[CONFINED] = str(int(confine(rights(data_dir))))
     server = ["-m", "pipeline.embedded.warehouse.server", "--data-dir", str(data_dir)]
     where = ["--host", options.host, "--port", str(options.port)]
     os.execve(sys.executable, [sys.executable, *server, *where], environment)
+
+
+def _raise_open_files() -> None:
+    """To what this user may have at most: sockets must not use up the descriptors of the engine."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

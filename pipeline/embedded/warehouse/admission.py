@@ -1,4 +1,4 @@
-"""How many statements run at once, how many wait, and how many bytes of bodies are held."""
+"""How many statements of a role run at once, how many wait, and how many bytes of bodies are held for it."""
 
 from __future__ import annotations
 

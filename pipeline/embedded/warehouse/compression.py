@@ -12,9 +12,12 @@ import zstandard
 from pipeline.embedded.warehouse.errors import refusal
 
 _PIECE = 1 << 20
-# A zstd frame can hold 32,768 times its size, and its decompressor knows no output bound: it is fed little by little.
-_ZSTD_INPUT = 4096
-_ZSTD_WINDOW = 1 << 27
+_INPUT = 4096
+# A zstd frame can hold 32,768 times its size, and its decompressor knows no output bound: fed so little at once, it
+# gives 8 MiB at most. The window is what RFC 8878 (3.1.1.1.2) asks decoders to support: a frame claims its memory.
+_ZSTD_INPUT = 256
+_ZSTD_WINDOW = 8 << 20
+_FRAMES_LIMIT = 100_000
 
 
 class Encoder(Protocol):
@@ -92,9 +95,8 @@ def _zstd_frames(pieces: Iterable[bytes]) -> Iterator[bytes]:
     def step(decoder: Any, data: bytes) -> tuple[bytes, bytes]:
         return decoder.decompress(data), decoder.unused_data if decoder.eof else b""
 
-    small = (piece[at : at + _ZSTD_INPUT] for piece in pieces for at in range(0, len(piece), _ZSTD_INPUT))
     reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    return _frames(small, reader.decompressobj, step, lambda _: True)
+    return _frames(pieces, reader.decompressobj, step, lambda _: True, _ZSTD_INPUT)
 
 
 def _frames(
@@ -102,13 +104,18 @@ def _frames(
     make: Callable[[], Any],
     step: Callable[[Any, bytes], tuple[bytes, bytes]],
     is_hungry: Callable[[Any], bool],
+    most: int = _INPUT,
 ) -> Iterator[bytes]:
-    """Frame after frame: `step` gives what came out and what of the input is left over."""
+    """Frame after frame: `step` gives what came out and what of the input is left over. It is given `most` bytes at
+    once: each frame and each piece of output copies what is left over."""
     decoder: Any = None
-    for piece in pieces:
-        data = piece
+    frames = 0
+    for data in (piece[at : at + most] for piece in pieces for at in range(0, len(piece), most)):
         while data or (decoder is not None and not decoder.eof and not is_hungry(decoder)):
             if decoder is None or decoder.eof:
+                frames += 1
+                if frames > _FRAMES_LIMIT:
+                    raise EOFError(f"it is more than {_FRAMES_LIMIT} frames")
                 decoder = make()
             out, data = step(decoder, data)
             if out:

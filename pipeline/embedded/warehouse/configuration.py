@@ -70,7 +70,7 @@ def write_configuration(directory: Path, database: str, limits: Limits, settings
     """
     directory.mkdir(parents=True, exist_ok=True)
     users = directory / "users.xml"
-    reader = profile.profile(settings, limits)
+    reader = profile.profile(settings, limits.for_analyst())
     users.write_text(_USERS.format(owner=OWNER_ROLE, grants=_grants(database), reader=reader), encoding="utf-8")
     config = directory / "config.xml"
     config.write_text(

@@ -12,15 +12,19 @@ from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from pipeline.embedded.warehouse.admission import Admission
 from pipeline.embedded.warehouse.body import Body
+from pipeline.embedded.warehouse.engine import Engine
 from pipeline.embedded.warehouse.errors import WarehouseError, refusal
 from pipeline.embedded.warehouse.external import ExternalTable, is_multipart, read_form
 from pipeline.embedded.warehouse.job import House, Job
+from pipeline.embedded.warehouse.outgoing import Outgoing
+from pipeline.embedded.warehouse.pool import Pool
 from pipeline.embedded.warehouse.request import Ask, read_request
-from pipeline.embedded.warehouse.users import Account, Throttle, Users
+from pipeline.embedded.warehouse.sessions import Sessions
+from pipeline.embedded.warehouse.settings import Limits
+from pipeline.embedded.warehouse.users import Account, Role, Throttle, Users
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,15 +33,19 @@ DISPLAY_NAME = "thalweg"
 
 
 class Door:
-    """One for the process. Blocking work runs on `workers`; what ends statements runs apart, so that it never waits
-    behind them."""
+    """One for the process. Blocking work runs on a role's own threads; what ends statements runs apart, so that it
+    never waits behind them."""
 
-    def __init__(self, house: House, users: Users) -> None:
-        self._house = house
+    def __init__(self, engine: Engine, limits: Limits, users: Users) -> None:
+        self._engine = engine
+        self._limits = limits
         self._users = users
         self._throttle = Throttle()
-        self._admission = Admission(house.limits)
-        self._workers = ThreadPoolExecutor(house.limits.workers, thread_name_prefix="statement")
+        analysts = limits.for_analyst()
+        self._pools = {
+            Role.OWNER: Pool(House(engine, Sessions(limits.sessions), limits), limits.workers),
+            Role.ANALYST: Pool(House(engine, Sessions(analysts.sessions), analysts), 1),
+        }
         self._killers = ThreadPoolExecutor(2, thread_name_prefix="killer")
         self._running: set[str] = set()
 
@@ -48,9 +56,10 @@ class Door:
             if request.method in ("GET", "HEAD") and "query" not in request.query_params:
                 await PlainTextResponse("Ok.\n", headers=_headers(""))(scope, receive, send)
                 return
-            ask = read_request(request.method, request.headers, request.query_params, self._house.limits)
+            ask = read_request(request.method, request.headers, request.query_params, self._limits)
             query_id = ask.query_id
             account = await self._authenticated(ask)
+            self._make_room(request, account)
             await self._answer(request, ask, account, send)
         except WarehouseError as error:
             await _error(error, query_id)(scope, receive, send)
@@ -63,11 +72,25 @@ class Door:
 
     def close(self) -> bool:
         """Kills what still runs; True once nothing does, and nothing more can begin."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown()
         self._killers.shutdown(wait=False, cancel_futures=True)
         for query_id in tuple(self._running):
-            self._house.engine.kill(query_id)
+            self._engine.kill(query_id)
         return not self._running
+
+    def end_expired_sessions(self) -> None:
+        for pool in self._pools.values():
+            pool.house.sessions.end_expired()
+
+    def close_sessions(self) -> None:
+        for pool in self._pools.values():
+            pool.house.sessions.close()
+
+    def _make_room(self, request: Request, account: Account) -> None:
+        connection = request.scope.get("state", {}).get("connection")
+        if connection is not None and not connection.proved(account.role):
+            raise refusal("TOO_MANY_SIMULTANEOUS_QUERIES", f"Too many connections of user {account.name}")
 
     async def _authenticated(self, ask: Ask) -> Account:
         user = ask.credentials.user
@@ -81,73 +104,78 @@ class Door:
         return account
 
     async def _answer(self, request: Request, ask: Ask, account: Account, send: Send) -> None:
-        body = Body(request, self._house.limits, self._admission)
+        pool = self._pools[account.role]
+        limits = pool.house.limits
+        body = Body(request, limits, pool.admission)
         try:
             tables: list[ExternalTable] = []
             if is_multipart(request):
-                fields, tables = await read_form(body.request(), self._house.limits)
-                ask = read_request(request.method, request.headers, fields, self._house.limits)
+                fields, tables = await read_form(body.request(), limits)
+                ask = read_request(request.method, request.headers, fields, limits)
                 pieces: list[bytes] = []
             else:
                 pieces = await body.pieces()
             ask = ask.for_account(account)
-            job = Job(self._house, ask, account, pieces, tables)
-            await self._admission.enter()
+            job = Job(pool.house, ask, account, pieces, tables)
+            await pool.admission.enter()
             try:
-                await self._run(request, ask, job, send)
+                await self._run(request, ask, job, pool, send)
             finally:
-                self._admission.leave()
+                pool.admission.leave()
         finally:
             body.let_go()
 
-    async def _run(self, request: Request, ask: Ask, job: Job, send: Send) -> None:
+    async def _run(self, request: Request, ask: Ask, job: Job, pool: Pool, send: Send) -> None:
         if ask.query_id in self._running:
             raise refusal("QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", f"Query with id = {ask.query_id} is already running")
         self._running.add(ask.query_id)
         gone = asyncio.ensure_future(_disconnected(request.receive))
         try:
-            first = await self._unless_gone(gone, ask, job.begin)
+            await self._unless_gone(gone, ask, pool.readers, job.prepare)
+            first = await self._unless_gone(gone, ask, pool.workers, job.begin)
             headers = _headers(ask.query_id) | _result_headers(ask, job)
+            outgoing = Outgoing(send, pool.house.limits)
             if job.complete:
-                headers["x-clickhouse-summary"] = job.summary.header()
-                await Response(first, headers=headers)(request.scope, request.receive, send)
+                headers |= {"x-clickhouse-summary": job.summary.header(), "content-length": str(len(first))}
+                await outgoing.begin(headers)
+                await outgoing.whole(first)
+                await outgoing.end()
             else:
-                await self._stream(ask, job, first, headers, gone, send)
+                await self._stream(ask, job, pool, first, headers, gone, outgoing)
         finally:
             gone.cancel()
             await asyncio.shield(asyncio.to_thread(_closed, job))
             self._running.discard(ask.query_id)
 
     async def _stream(
-        self, ask: Ask, job: Job, first: bytes, headers: dict[str, str], gone: asyncio.Future[None], send: Send
+        self,
+        ask: Ask,
+        job: Job,
+        pool: Pool,
+        first: bytes,
+        headers: dict[str, str],
+        gone: asyncio.Future[None],
+        outgoing: Outgoing,
     ) -> None:
         tag = secrets.token_hex(8)
-        headers["x-clickhouse-exception-tag"] = tag
-        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": raw})
+        await outgoing.begin(headers | {"x-clickhouse-exception-tag": tag})
         piece: bytes | None = first
         while piece is not None:
             if piece:
-                await self._sent(send, piece)
+                await outgoing.piece(piece)
             try:
-                piece = await self._unless_gone(gone, ask, job.more)
+                piece = await self._unless_gone(gone, ask, pool.workers, job.more)
             except WarehouseError as error:
                 await asyncio.to_thread(_closed, job)
-                await self._sent(send, job.last_words(error, tag))
+                await outgoing.piece(job.last_words(error, tag))
                 break
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await outgoing.end()
 
-    async def _sent(self, send: Send, piece: bytes) -> None:
-        """A client that takes nothing for a while loses its worker to others."""
-        message: Message = {"type": "http.response.body", "body": piece, "more_body": True}
-        try:
-            await asyncio.wait_for(send(message), self._house.limits.body_pause)
-        except TimeoutError as error:
-            raise ClientDisconnect from error
-
-    async def _unless_gone(self, gone: asyncio.Future[None], ask: Ask, call: Callable[[], T]) -> T:
-        """The call's result, on a worker's thread; when the client leaves first, its statement is killed."""
-        work = asyncio.wrap_future(self._workers.submit(call))
+    async def _unless_gone(
+        self, gone: asyncio.Future[None], ask: Ask, threads: ThreadPoolExecutor, call: Callable[[], T]
+    ) -> T:
+        """The call's result, on one of these threads; when the client leaves first, its statement is killed."""
+        work = asyncio.wrap_future(threads.submit(call))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -162,7 +190,7 @@ class Door:
     async def _killed(self, query_id: str, work: asyncio.Future[T]) -> None:
         """Kills until the call has returned: a statement cannot be seen by KILL before it has begun."""
         while not work.done():
-            await asyncio.wrap_future(self._killers.submit(self._house.engine.kill, query_id))
+            await asyncio.wrap_future(self._killers.submit(self._engine.kill, query_id))
             await asyncio.wait((work,), timeout=0.2)
 
 

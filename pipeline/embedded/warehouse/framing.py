@@ -18,7 +18,7 @@ _LZ4, _ZSTD, _NONE = 0x82, 0x90, 0x02
 _CHECKSUM = struct.Struct("<QQ")
 _HEADER = struct.Struct("<BII")
 _BLOCK = 1 << 20
-_BLOCK_LIMIT = 128 << 20
+_BLOCK_LIMIT = 16 << 20
 
 
 class BlockEncoder:

@@ -22,7 +22,7 @@ from pipeline.embedded.warehouse.users import Account, Role
 
 @dataclass(frozen=True)
 class House:
-    """What every job shares."""
+    """What the jobs of one role share."""
 
     engine: Engine
     sessions: Sessions
@@ -30,7 +30,7 @@ class House:
 
 
 class Job:
-    """`begin`, then `more` until None, then `close`: one call at a time, each on any thread."""
+    """`prepare`, `begin`, then `more` until None, then `close`: one call at a time, each on any thread."""
 
     def __init__(
         self, house: House, ask: Ask, account: Account, body: list[bytes], tables: Sequence[ExternalTable] = ()
@@ -40,6 +40,7 @@ class Job:
         self._account = account
         self._body = body
         self._tables = tables
+        self._prepared: Order | None = None
         self._execution: Execution | None = None
         self._encoder: Encoder | None = None
         self.output: Format | None = None
@@ -52,16 +53,20 @@ class Job:
     def summary(self) -> Summary:
         return self._execution.summary if self._execution else Summary()
 
-    def begin(self) -> bytes:
-        """The first bytes of the answer; all of them where `complete`. Raises WarehouseError."""
+    def prepare(self) -> None:
+        """Reads and checks what is asked; the engine hears nothing of it. Raises WarehouseError."""
         statement, data = self._statement()
         refusals.check(statement, self._account.role)
         refusals.check_parameters(statement, self._ask.parameters, self._account.role)
         statement = by_own_query_id(statement)
         self._check_method(statement)
         checked, data = self._checked_values(statement, data)
-        order = replace(self._order(statement, data), computes_values=checked and not self._tables)
-        self._execution = Execution(self._house.engine, self._house.sessions, self._house.limits, order)
+        self._prepared = replace(self._order(statement, data), computes_values=checked and not self._tables)
+
+    def begin(self) -> bytes:
+        """The first bytes of the answer; all of them where `complete`. After `prepare`. Raises WarehouseError."""
+        assert self._prepared is not None
+        self._execution = Execution(self._house.engine, self._house.sessions, self._house.limits, self._prepared)
         first = self._execution.begin()
         self._body.clear()
         self._encoder = self._chosen_encoder()

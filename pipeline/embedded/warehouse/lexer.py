@@ -1,7 +1,8 @@
 """ClickHouse SQL cut into tokens, so that words in strings and comments are never taken for SQL.
 
 Follows src/Parsers/Lexer.cpp: nested comments, heredocs, typographic quotes and escapes in quoted identifiers
-included. Works on bytes, since an INSERT's statement is followed by data that is no text.
+included. Works on bytes, since an INSERT's statement is followed by data that is no text. Takes time in proportion to
+the text, whatever is in it: nothing is looked for twice over the same bytes.
 """
 
 from __future__ import annotations
@@ -43,13 +44,19 @@ _SPACE = re.compile(
 )
 _LINE_COMMENT = re.compile(rb"(?:--|//|#[ !])[^\n]*")
 _COMMENT_EDGE = re.compile(rb"/\*|\*/")
-_WORD = re.compile(rb"[A-Za-z_\x80-\xff$][A-Za-z0-9_\x80-\xff$]*")
+# A typographic quote or white space ends a word, though its bytes are above 0x7f.
+_WORD = re.compile(
+    rb"[A-Za-z_\x80-\xff$](?:[A-Za-z0-9_$]++|(?!\xc2\xa0|\xe1\x9a\x80|\xe1\xa0\x8e"
+    rb"|\xe2\x80[\x80-\x8d\xa8\xa9\xaf\x98\x9c]|\xe2\x81[\x9f\xa0]|\xe3\x80\x80|\xef\xbb\xbf)[\x80-\xff])*+"
+)
 _NUMBER = re.compile(rb"[0-9][A-Za-z0-9_]*")
 _HEREDOC = re.compile(rb"\$[A-Za-z0-9_]*\$")
+_EACH_HEREDOC = re.compile(rb"(?=(\$[A-Za-z0-9_]*\$))")
+# Possessive: like the engine's, a pair of quotes is never taken apart again.
 _QUOTED = {
-    b"'": re.compile(rb"'(?:[^'\\]|\\.|'')*'", re.DOTALL),
-    b"`": re.compile(rb"`(?:[^`\\]|\\.|``)*`", re.DOTALL),
-    b'"': re.compile(rb'"(?:[^"\\]|\\.|"")*"', re.DOTALL),
+    b"'": re.compile(rb"'(?:[^'\\]++|\\.|'')*+'", re.DOTALL),
+    b"`": re.compile(rb"`(?:[^`\\]++|\\.|``)*+`", re.DOTALL),
+    b'"': re.compile(rb'"(?:[^"\\]++|\\.|"")*+"', re.DOTALL),
 }
 _TYPOGRAPHIC = {b"\xe2\x80\x98": (b"\xe2\x80\x99", Kind.STRING), b"\xe2\x80\x9c": (b"\xe2\x80\x9d", Kind.WORD)}
 _ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
@@ -58,12 +65,13 @@ _ESCAPED = {b"b": b"\b", b"f": b"\f", b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0
 
 def tokens(sql: bytes, start: int = 0) -> Iterator[Token]:
     """The tokens from `start` on, comments and white space left out. Lazy: reads no further than asked."""
+    heredocs = _Heredocs(sql)
     position = start
     while (position := _after_blanks(sql, position)) < len(sql):
         if sql.startswith(b"/*", position):
             yield Token(Kind.BROKEN, "", position, len(sql))
             return
-        token = _token(sql, position)
+        token = _token(sql, position, heredocs)
         yield token
         position = token.end
 
@@ -90,12 +98,12 @@ def _comment_end(sql: bytes, start: int) -> int | None:
     return None
 
 
-def _token(sql: bytes, start: int) -> Token:
+def _token(sql: bytes, start: int, heredocs: _Heredocs) -> Token:
     first = sql[start : start + 1]
     if first in _QUOTED:
         return _quoted(sql, start, first)
     if first == b"$" and (tag := _HEREDOC.match(sql, start)):
-        end = sql.find(tag[0], tag.end())
+        end = heredocs.closing(tag)
         if end >= 0:
             return Token(Kind.STRING, _text(sql[tag.end() : end]), start, end + len(tag[0]), quoted=True)
     typographic = _TYPOGRAPHIC.get(sql[start : start + 3])
@@ -108,17 +116,22 @@ def _token(sql: bytes, start: int) -> Token:
     for kind, pattern in ((Kind.WORD, _WORD), (Kind.NUMBER, _NUMBER)):
         match = pattern.match(sql, start)
         if match:
-            # A typographic quote or white space ends a word, though its bytes are above 0x7f.
-            end = _word_end(sql, start, match.end())
-            return Token(kind, _text(sql[start:end]), start, end)
+            return Token(kind, _text(match[0]), start, match.end())
     return Token(Kind.SIGN, _text(first), start, start + 1)
 
 
-def _word_end(sql: bytes, start: int, end: int) -> int:
-    for position in range(start + 1, end):
-        if sql[position] >= 0x80 and (_SPACE.match(sql, position) or sql[position : position + 3] in _TYPOGRAPHIC):
-            return position
-    return end
+class _Heredocs:
+    """Where the tag of a heredoc stands last in a text: one that is not closed is not looked for to the end of it."""
+
+    def __init__(self, sql: bytes) -> None:
+        self._sql = sql
+        self._last: dict[bytes, int] | None = None
+
+    def closing(self, tag: re.Match[bytes]) -> int:
+        """The position of the closing tag, -1 where there is none."""
+        if self._last is None:
+            self._last = {found[1]: found.start() for found in _EACH_HEREDOC.finditer(self._sql)}
+        return self._sql.find(tag[0], tag.end()) if self._last[tag[0]] >= tag.end() else -1
 
 
 def _quoted(sql: bytes, start: int, quote: bytes) -> Token:

@@ -40,6 +40,8 @@ _REFUSED_SETTING = re.compile(
     re.IGNORECASE,
 )
 
+_SETTING_LENGTH = 200  # no setting's name is longer, and the pattern is not for long texts
+
 _PLAIN = re.compile(r"[A-Za-z0-9_]*")
 _ALLOWED_SYSTEM = (
     ("FLUSH",),
@@ -66,6 +68,8 @@ _SCALAR_NAMESAKES = frozenset({"values", "null"})
 
 def check(statement: Statement, role: Role) -> None:
     """Raises the WarehouseError that says what is refused and why; returns for what may run."""
+    if role is Role.ANALYST:
+        _check_form(statement)
     words = statement.tokens
     for index, token in enumerate(words):
         if token.kind is not Kind.WORD:
@@ -94,7 +98,7 @@ def check_parameters(statement: Statement, parameters: Mapping[str, str], role: 
 
 
 def is_refused_setting(name: str) -> bool:
-    return bool(_REFUSED_SETTING.fullmatch(name))
+    return len(name) <= _SETTING_LENGTH and bool(_REFUSED_SETTING.fullmatch(name))
 
 
 def check_setting(name: str) -> None:
@@ -150,7 +154,7 @@ def _check_structure(words: tuple[Token, ...], index: int) -> None:
             raise _denied(f"{name}() takes a literal structure without expressions: 'a Int8, b String'")
     elif name != "values" and first is not None and not first.is_sign(")") and first.kind is not Kind.NUMBER:
         raise _denied(f"{name}() takes a literal structure: 'a Int8, b String'")
-    elif name == "values" and _computes(words[index + 1 :]):
+    elif name == "values" and _computes(words, index + 1):
         raise _denied("values() takes rows of literals, after a literal structure where it has one")
 
 
@@ -163,10 +167,11 @@ def _is_plain(text: str) -> bool:
     return "(" not in text and not any(token.is_word(*words) for token in tokens(text.encode()))
 
 
-def _computes(arguments: tuple[Token, ...]) -> bool:
-    """Whether the first of these arguments, in brackets, is more than literals."""
+def _computes(words: tuple[Token, ...], opening: int) -> bool:
+    """Whether the first argument within the bracket at `opening` is more than literals."""
     depth = 0
-    for token in arguments:
+    for index in range(opening, len(words)):
+        token = words[index]
         depth += token.is_sign("(") - token.is_sign(")")
         if depth == 0 or (depth == 1 and token.is_sign(",")):
             return False
@@ -241,18 +246,19 @@ def _check_engines(read: tuple[Token, ...]) -> None:
 
 
 def _check_dictionary(read: tuple[Token, ...]) -> None:
-    for index, token in enumerate(read[:-2]):
-        if not (token.is_word("SOURCE") and read[index + 1].is_sign("(")):
-            continue
-        if read[index + 2].text.upper() not in _DICTIONARY_SOURCES:
-            raise _denied("a dictionary may only be made from a table of this warehouse: SOURCE(CLICKHOUSE(TABLE …))")
-        if any(later.is_word(*_DICTIONARY_TRAPS) for later in read[index + 3 :]):
-            raise _denied(f"in a dictionary's source none of {', '.join(_DICTIONARY_TRAPS)} is allowed; name a TABLE")
+    sources = [at for at, token in enumerate(read[:-2]) if token.is_word("SOURCE") and read[at + 1].is_sign("(")]
+    if any(read[at + 2].text.upper() not in _DICTIONARY_SOURCES for at in sources):
+        raise _denied("a dictionary may only be made from a table of this warehouse: SOURCE(CLICKHOUSE(TABLE …))")
+    if sources and any(later.is_word(*_DICTIONARY_TRAPS) for later in read[sources[0] + 3 :]):
+        raise _denied(f"in a dictionary's source none of {', '.join(_DICTIONARY_TRAPS)} is allowed; name a TABLE")
+
+
+def _check_form(statement: Statement) -> None:
+    if statement.form not in (Form.READ, Form.LOOK):
+        raise refusal("READONLY", f"Cannot execute query in readonly mode: {statement.verb[:50]} is not allowed")
 
 
 def _check_analyst(statement: Statement) -> None:
-    if statement.form not in (Form.READ, Form.LOOK):
-        raise refusal("READONLY", f"Cannot execute query in readonly mode: {statement.verb} is not allowed")
     if statement.verb == "SHOW" and any(token.is_word("PROCESSLIST", "GRANTS", "ACCESS") for token in statement.tokens):
         raise _denied("SHOW of what others run or may do")
     for schema, dot, table in zip(statement.tokens, statement.tokens[1:], statement.tokens[2:], strict=False):

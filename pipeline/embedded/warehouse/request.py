@@ -28,6 +28,7 @@ _OWN = words(
     http_response_buffer_size network_compression_method session_timezone_from_client
     """
 )
+_NAME_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ class Ask:
 
 def read_request(method: str, headers: Headers, fields: QueryParams, limits: Limits) -> Ask:
     """Raises WarehouseError for what cannot be understood."""
+    for name in ("query_id", "session_id", "database", "default_format"):
+        if len(fields.get(name, "")) > _NAME_LENGTH:
+            raise refusal("BAD_ARGUMENTS", f"{name} has more than {_NAME_LENGTH} characters")
     settings = {name: value for name, value in fields.items() if name not in _OWN and not name.startswith("param_")}
     for name in settings:
         check_setting(name)

@@ -22,10 +22,9 @@ from starlette.types import ASGIApp
 
 from pipeline import announce, lifeline
 from pipeline.embedded.warehouse.application import application
+from pipeline.embedded.warehouse.connections import Connections
 from pipeline.embedded.warehouse.door import Door
 from pipeline.embedded.warehouse.engine import Engine
-from pipeline.embedded.warehouse.job import House
-from pipeline.embedded.warehouse.sessions import Sessions
 from pipeline.embedded.warehouse.settings import CONFINED, SECRETS_FD, TEMPORARY, ServerSettings
 from pipeline.embedded.warehouse.users import Account, Role, Users
 from pipeline.errors import Misconfigured
@@ -39,7 +38,7 @@ _SWEEP = 10.0
 class _Server(uvicorn.Server):
     """Says when it serves. Signals are ours: uvicorn's own way ends the process before the engine is closed."""
 
-    def __init__(self, app: ASGIApp, address: str) -> None:
+    def __init__(self, app: ASGIApp, address: str, connections: Connections) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -48,7 +47,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 lifespan="off",
                 ws="none",
-                limit_concurrency=512,
+                http=connections.protocol(),
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=_DRAIN,
             )
@@ -86,11 +85,11 @@ def main(arguments: Sequence[str]) -> int:
     _clear(options.data_dir / TEMPORARY)
     if os.environ.get(CONFINED) != "1":
         log.warning("this system has no Landlock: the engine's access to files is bounded by the refusals alone")
-    house = House(engine, Sessions(settings.limits.sessions), settings.limits)
-    door = Door(house, _users(settings))
+    door = Door(engine, settings.limits, _users(settings))
     address = f"http://{options.host}:{listener.getsockname()[1]}"
-    asyncio.run(_serve(_Server(application(door), address), listener, house.sessions))
-    return _end(door, house)
+    server = _Server(application(door), address, Connections(settings.limits))
+    asyncio.run(_serve(server, listener, door))
+    return _end(door, engine)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -139,26 +138,26 @@ def _users(settings: ServerSettings) -> Users:
     return Users(accounts)
 
 
-async def _serve(server: _Server, listener: socket.socket, sessions: Sessions) -> None:
+async def _serve(server: _Server, listener: socket.socket, door: Door) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.end)
-    sweeper = asyncio.create_task(_sweep(sessions))
+    sweeper = asyncio.create_task(_sweep(door))
     await server.serve([listener])
     sweeper.cancel()
 
 
-async def _sweep(sessions: Sessions) -> None:
+async def _sweep(door: Door) -> None:
     while True:
         await asyncio.sleep(_SWEEP)
-        await asyncio.to_thread(sessions.end_expired)
+        await asyncio.to_thread(door.end_expired_sessions)
 
 
-def _end(door: Door, house: House) -> int:
+def _end(door: Door, engine: Engine) -> int:
     while not door.close():
         time.sleep(0.05)
-    house.sessions.close()
-    house.engine.close()
+    door.close_sessions()
+    engine.close()
     return 0
 
 

@@ -28,7 +28,8 @@ class Session:
 
 
 class Sessions:
-    """At most `limit` sessions, each for one request at a time; those out of time are closed, the rest kept."""
+    """At most `limit` sessions, each for one request at a time; those out of time are closed, the rest kept. For a new
+    one past the limit the oldest in which nothing was left is forgotten."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -78,10 +79,15 @@ class Sessions:
             if session is None:
                 if must_exist:
                     raise refusal("SESSION_NOT_FOUND", f"Session {key[1]} not found")
-                if len(self._sessions) >= self._limit:
+                if len(self._sessions) >= self._limit and not self._forget_one():
                     raise refusal("TOO_MANY_SIMULTANEOUS_QUERIES", f"Too many sessions, the maximum is {self._limit}")
                 session = self._sessions[key] = Session()
             if session.busy:
                 raise refusal("SESSION_IS_LOCKED", f"Session {key[1]} is locked by a concurrent client")
             session.busy = True
             return session
+
+    def _forget_one(self) -> bool:
+        kept = self._sessions.items()
+        empty = next((key for key, session in kept if not session.busy and session.handle is None), None)
+        return empty is not None and self._sessions.pop(empty) is not None

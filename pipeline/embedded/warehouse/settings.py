@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.errors import Misconfigured
 from pipeline.settings import Environment, between, secret, setting
@@ -24,7 +24,8 @@ def _engine_memory() -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes, times in seconds."""
+    """Sizes in bytes, times in seconds. Those that begin with `analyst_` are the analyst's own; none of the owner's is
+    spent by the analyst."""
 
     body: int = 256 * MIB
     inflated: int = 2048 * MIB
@@ -39,11 +40,40 @@ class Limits:
     first_answer: int = MIB
     result: int = 512 * MIB
     memory: int = field(default_factory=_engine_memory)
+    analyst_workers: int = 4
+    analyst_queue: int = 16
+    analyst_query: int = 256 << 10
+    analyst_body: int = 32 * MIB
+    analyst_sessions: int = 100
+    analyst_connections: int = 128
+    analyst_result: int = 128 * MIB
     analyst_time: int = 60
     analyst_memory: int = 2048 * MIB
     analyst_rows: int = 10_000_000
+    connections: int = 512
+    head: int = 128 << 10
+    head_time: float = 10.0
     body_pause: float = 60.0
+    body_time: float = 600.0
+    answer_time: float = 3600.0
     log_days: int = 7
+
+    def for_analyst(self) -> Limits:
+        """The same for the analyst's requests. All that run at once have at most half of the engine's memory."""
+        return replace(
+            self,
+            workers=self.analyst_workers,
+            queue=self.analyst_queue,
+            query=min(self.query, self.analyst_query),
+            body=min(self.body, self.analyst_body),
+            inflated=min(self.inflated, self.analyst_body),
+            in_flight=4 * self.analyst_body,
+            sessions=self.analyst_sessions,
+            result=min(self.result, self.analyst_result),
+            analyst_memory=min(self.analyst_memory, self.memory // 2 // self.analyst_workers),
+            body_time=min(self.body_time, self.analyst_time),
+            answer_time=2.0 * self.analyst_time,
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ _CLOSING = {")", "]", "}"}
 _READING = ("SELECT", "WITH", "FROM")
 _LOOKING = ("SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK", "WATCH")
 _SESSION = ("SET", "USE")
+_TOKENS = 200_000
 
 
 class Form(Enum):
@@ -53,6 +54,7 @@ def read_statement(text: bytes) -> Statement:
     read: list[Token] = []
     depth = 0
     ended = False
+    carries_data = True
     for token in tokens(text):
         if token.kind is Kind.BROKEN:
             raise refusal("SYNTAX_ERROR", f"A quote or comment opened at position {token.start + 1} is never closed")
@@ -63,7 +65,10 @@ def read_statement(text: bytes) -> Statement:
             continue
         depth += (token.text in _OPENING) - (token.text in _CLOSING) if token.kind is Kind.SIGN else 0
         read.append(token)
-        if depth == 0 and _is_insert(read):
+        if len(read) > _TOKENS:
+            raise refusal("QUERY_IS_TOO_LARGE", f"Query is too large: more than {_TOKENS} words and signs")
+        carries_data = carries_data and not token.is_word("SELECT", "WITH", "INFILE")
+        if depth == 0 and carries_data and _is_insert(read):
             statement = _insert_with_data(text, read)
             if statement is not None:
                 return statement
@@ -79,7 +84,7 @@ def _is_insert(read: list[Token]) -> bool:
 def _insert_with_data(text: bytes, read: list[Token]) -> Statement | None:
     """The statement, if the tokens so far end in what announces data: VALUES, or FORMAT and a name."""
     last = read[-1]
-    if len(read) < 3 or any(token.is_word("SELECT", "WITH", "INFILE") for token in read):
+    if len(read) < 3:
         return None
     if last.kind is Kind.WORD and read[-2].is_word("FORMAT") and not _names_a_table(read[:-2]):
         sql = text[: read[-2].start].rstrip()
@@ -148,8 +153,10 @@ def by_own_query_id(statement: Statement) -> Statement:
     """KILL QUERY with `query_id` read as the client's own id, which the engine knows as the setting log_comment."""
     if statement.verb != "KILL" or not any(token.is_word("QUERY") for token in statement.tokens[:2]):
         return statement
-    sql = statement.sql
-    for token in reversed(statement.tokens):
+    pieces: list[bytes] = []
+    start = 0
+    for token in statement.tokens:
         if token.kind is Kind.WORD and token.text.lower() == "query_id":
-            sql = sql[: token.start] + b"Settings['log_comment']" + sql[token.end :]
-    return replace(statement, sql=sql)
+            pieces += [statement.sql[start : token.start], b"Settings['log_comment']"]
+            start = token.end
+    return replace(statement, sql=b"".join([*pieces, statement.sql[start:]]))

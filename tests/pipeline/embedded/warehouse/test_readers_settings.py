@@ -15,9 +15,9 @@ from pipeline.embedded.warehouse.settings import Limits
 from tests.pipeline.embedded.warehouse.running import ANALYST, Answer, Warehouse
 
 BOUNDED = {
-    "max_memory_usage": Limits().analyst_memory,
+    "max_memory_usage": Limits().for_analyst().analyst_memory,
     "max_result_rows": Limits().analyst_rows,
-    "max_result_bytes": Limits().result,
+    "max_result_bytes": Limits().for_analyst().result,
     "max_threads": os.cpu_count() or 1,
     "max_block_size": 65_409,
     "max_query_size": 262_144,
