@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingest_api.envelopes import Renderer
+from ingest_api.host import refused_host
 from ingest_api.problems import Busy, Encoded, Problem, TooLarge, TooSlow
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -53,6 +54,10 @@ class Requests:
 
     async def _answered(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
+            refusal = refused_host(scope)
+            if refusal is not None:
+                await self.renderer.render(HTTPConnection(scope), refusal)(scope, receive, answer)
+                return
             if self._open > self.at_once:
                 full = Busy("The server has as many connections as it takes", _FULL_SECONDS)
                 await self.renderer.render(HTTPConnection(scope), full)(scope, receive, answer)
