@@ -96,6 +96,7 @@ def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
 
 
 def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer, observe: Observe) -> None:
+    app.state.renderer = renderer  # for WebSockets: a handshake is refused as a request is
     for kind in (Problem, Failure, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, renderer.handle)
     app.add_exception_handler(405, partial(_method_not_allowed, renderer))

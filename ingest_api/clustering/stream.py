@@ -25,7 +25,7 @@ from ingest_api.clustering.reading import read_config
 from ingest_api.clustering.submit import Work, answered, once_key, send
 from ingest_api.inquiry import Inquiry
 from ingest_api.live.greeting import refuse, welcome
-from ingest_api.live.subscription import interests_in
+from ingest_api.live.subscription import MAX_STREAMS, interests_in
 from ingest_api.live.websocket import Connection, Gone, serve
 from ingest_api.problems import FieldError, Invalid, Problem, problem_of
 from pipeline.clock import iso
@@ -38,6 +38,8 @@ MAX_UNDER_WAY = 64
 """Batches of one connection that wait for their answers; more are not read: the client is slowed by its own socket."""
 ANSWER_MS = 30_000
 READ, WRITE = "clustering:read", "clustering:write"
+KINDS = ("clusters", "drift")
+"""What whoever writes to a stream is told of it, if it may read."""
 
 Message = dict[str, Any]
 
@@ -53,7 +55,7 @@ async def stream_socket(websocket: WebSocket) -> None:
         door = door_of(websocket)
         if errors := check_stream(name):
             raise Invalid(errors)
-        told = interests_in(("clusters", "drift"), (name,)) if principal.may(READ) else frozenset()
+        told = interests_in(KINDS, (name,)) if principal.may(READ) else frozenset()
     except Problem as problem:
         await refuse(websocket, problem, 1008)
         return
@@ -71,6 +73,7 @@ class Inflow:
         self._door, self._stream = door, stream
         self._connection: Connection | None = None
         self._messages = 0
+        self._written = {stream}
         self._pools = Pools(self._pour)
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -87,7 +90,7 @@ class Inflow:
             elif kind == "status_request":
                 await self._status(connection, message)
             else:
-                known = "point, batch, status_request, subscribe, unsubscribe, ping"
+                known = "point, batch, status_request, subscribe, unsubscribe, auth, ping"
                 raise Invalid([FieldError("type", f"Must be one of {known}")])
         except (Problem, Failure) as error:
             await connection.send_error(problem_of(error), **_named(message))
@@ -106,12 +109,14 @@ class Inflow:
         if errors or wrong or point is None:
             raise Invalid(errors + wrong)
         stream = await self._door.key_to_write(connection.websocket, connection.principal, name)
+        await self._hear(connection, name)
         await self._room()
         self._pools.add(stream, Drop(self._messages, message.get("point_id"), point, metadata))
 
     async def _batch(self, connection: Connection, message: Message) -> None:
         work = self._work(connection, message)
         key = await self._door.key_to_write(connection.websocket, connection.principal, work.stream)
+        await self._hear(connection, work.stream)
         work = replace(work, stream=key)
         await self._room()
         self._pools.empty(work.stream)  # what the client sent before this batch is learned before it
@@ -135,6 +140,15 @@ class Inflow:
         key, entry = await self._door.read(connection.principal, self._stream_of(message))
         data = await status_of(connection.websocket, entry, key)
         await connection.send({"type": "algorithm_status", "data": data, "timestamp": iso(self._door.clock())})
+
+    async def _hear(self, connection: Connection, name: str) -> None:
+        """Its first words to a stream subscribe to it, as those in the address did: once, so that who unsubscribes
+        stays so, and for as many streams as one may subscribe to."""
+        if name in self._written or len(self._written) >= MAX_STREAMS or not connection.principal.may(READ):
+            return
+        self._written.add(name)
+        with suppress(Invalid):
+            await connection.hear_too(KINDS, name)
 
     async def _room(self) -> None:
         """Waits until one more may be under way."""

@@ -74,7 +74,7 @@ class Cursors:
         raw = _decoded(text)
         payload, mac = raw[:-_MAC], raw[-_MAC:]
         if not any(hmac.compare_digest(mac, self._mac(key, payload)) for key in self._keys):
-            raise CursorRefused("the cursor's signature does not hold: it was not issued here; connect without it")
+            raise CursorRefused("the cursor's signature does not hold: it was not issued here")
         if payload[0] != VERSION:
             raise CursorRefused(f"the cursor is of version {payload[0]}, this server reads {VERSION}")
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from ingest_api.grants import reads
 from ingest_api.live.bridge import Live
 from ingest_api.live.cursor import Cursor
-from ingest_api.live.gap import slow_reader
+from ingest_api.live.gap import cursor_refused, slow_reader
 from ingest_api.live.message import Outgoing
 from ingest_api.live.subscriber import BUSY, LOG_UNAVAILABLE, SLOW, Ending, Subscriber
 from ingest_api.live.subscription import matches
@@ -28,11 +28,13 @@ RETRY_MS = 2000
 @dataclass(frozen=True, slots=True)
 class Opening:
     """How a subscriber begins: at a cursor, with a snapshot, or with what comes. `greeting` is added to its first
-    event."""
+    event. `refused` says why the cursor it showed cannot be used: it is told so, and begins without one. An answer of
+    4xx would end a browser's EventSource for ever, or make it ask for ever."""
 
     cursor: Cursor | None = None
     snapshot: bool = False
     greeting: Mapping[str, Any] = field(default_factory=dict)
+    refused: str = ""
 
 
 async def follow(live: Live, subscriber: Subscriber, opening: Opening) -> AsyncGenerator[list[Outgoing], None]:
@@ -41,7 +43,8 @@ async def follow(live: Live, subscriber: Subscriber, opening: Opening) -> AsyncG
     The subscriber must have been admitted, and leaves the hub when this ends.
     """
     try:
-        yield [_connected(live, subscriber, opening)]
+        greeting = [_connected(live, subscriber, opening)]
+        yield [*greeting, cursor_refused(opening.refused, live.clock())] if opening.refused else greeting
         try:
             async with aclosing(_opened(live, subscriber, opening)) as batches:
                 async for batch in batches:

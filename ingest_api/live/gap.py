@@ -18,6 +18,7 @@ class Reason(StrEnum):
     REPLAY_LIMIT = "replay_limit"  # too long ago for one replay
     RECREATED = "log_recreated"  # the cursor points beyond the log's end: the topic was made anew
     MISSING = "missing"  # the log has no record there although it should
+    CURSOR_REFUSED = "cursor_refused"  # nobody here gave this cursor: what it was meant to lead to is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,12 @@ def gap(reason: Reason, ranges: Iterable[Range], at: int, *, cursor: str | None 
     data: dict[str, object] = {"reason": reason.value, "missing": sum(each["missing"] for each in told), "ranges": told}
     if cursor is not None:
         data["cursor"] = cursor
+    return Outgoing.of("gap", data, at)
+
+
+def cursor_refused(why: str, at: int) -> Outgoing:
+    """How much is missing nobody can know."""
+    data: dict[str, object] = {"reason": Reason.CURSOR_REFUSED.value, "missing": None, "ranges": [], "message": why}
     return Outgoing.of("gap", data, at)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ingest_api.auth import authenticate, noted, presents_nothing
+from ingest_api.envelopes import Renderer
 from ingest_api.json import encode
 from ingest_api.limits import address_key
 from ingest_api.live.bridge import Live, live_of
@@ -25,6 +26,7 @@ log = logging.getLogger("thalweg.live")
 FAREWELL = 5.0
 FIRST_MESSAGE_SECONDS = 10.0
 FIRST_MESSAGE_BYTES = 16 * 1024
+WAYS = ("token", "api_key", "ticket")
 
 
 async def welcome(websocket: WebSocket, permission: str) -> Principal | None:
@@ -35,7 +37,8 @@ async def welcome(websocket: WebSocket, permission: str) -> Principal | None:
         return None
     if not origin_allowed(websocket, live.settings.origins):
         log.warning("live: a page of %.100r may not open a WebSocket here", websocket.headers.get("origin"))
-        await websocket.close(1008)  # before it is accepted: the handshake is answered 403
+        told = "Pages of this origin may not open a WebSocket here; THALWEG_LIVE_ORIGINS lists those that may"
+        await refuse(websocket, Problem(403, "AUTHORIZATION_ERROR", told), 1008)
         return None
     try:
         principal = await _authenticated(websocket)
@@ -72,9 +75,22 @@ async def _introduced(websocket: WebSocket) -> Principal:
         raise Unauthenticated from None  # a binary message
     principal = noted(websocket, await _named(websocket, _first(text)))
     await wiring_of(websocket).limiter.admit(websocket.scope["path"], principal.account)
-    told = {"type": "auth_success", "user_id": principal.user, "id": principal.id}
-    await websocket.send_text(encode(told | {"timestamp": iso(wiring_of(websocket).clock())}).decode())
+    await websocket.send_text(encode(auth_success(principal, iso(wiring_of(websocket).clock()))).decode())
     return principal
+
+
+def auth_success(principal: Principal, timestamp: str) -> dict[str, Any]:
+    return {"type": "auth_success", "user_id": principal.user, "id": principal.id, "timestamp": timestamp}
+
+
+async def check_again(websocket: WebSocket, principal: Principal, message: Mapping[str, Any]) -> None:
+    """Of one who says who it is although it is known: what it shows, if anything, must be of the same user. Raises
+    Unauthenticated, and Problem 409 where it is another's."""
+    if not any(message.get(name) for name in WAYS):
+        return
+    shown = await _named(websocket, message)
+    if shown.id != principal.id and (shown.user is None or shown.user != principal.user):
+        raise Problem(409, "CONFLICT", "This socket is another caller's: open one of your own")
 
 
 def _first(text: str) -> Mapping[str, Any]:
@@ -88,12 +104,8 @@ def _first(text: str) -> Mapping[str, Any]:
 
 async def _named(websocket: WebSocket, message: Mapping[str, Any]) -> Principal:
     accounts = wiring_of(websocket).accounts
-    ways = {
-        "token": accounts.principal_for_token,
-        "api_key": accounts.authenticate_key,
-        "ticket": accounts.principal_for_ticket,
-    }
-    for name, way in ways.items():
+    found = (accounts.principal_for_token, accounts.authenticate_key, accounts.principal_for_ticket)
+    for name, way in zip(WAYS, found, strict=True):
         shown = message.get(name)
         if isinstance(shown, str) and shown:
             return await way(shown)
@@ -107,12 +119,17 @@ async def accept(websocket: WebSocket) -> None:
 
 
 async def refuse(websocket: WebSocket, problem: Problem, code: int) -> None:
-    """Accepts, since a browser shows nothing of a refused handshake, tells the problem, and closes."""
+    """Answers the handshake with the problem, its status and its headers, as any request is. Clients reconnect at once,
+    and for ever, to what was opened and then closed. One who was accepted already is told, and closed with `code`."""
     websocket.state.problem = problem
+    if websocket.application_state is WebSocketState.CONNECTING:
+        renderer: Renderer = websocket.app.state.renderer
+        with suppress(WebSocketDisconnect):
+            await websocket.send_denial_response(renderer.render(websocket, problem))
+        return
     text = encode(error_message(problem, iso(wiring_of(websocket).clock()))).decode()
     with suppress(TimeoutError, WebSocketDisconnect):
         async with asyncio.timeout(FAREWELL):
-            await accept(websocket)
             await websocket.send({"type": "websocket.send", "text": text})
             await websocket.close(code, problem.code)
 

@@ -10,26 +10,20 @@ from starlette.websockets import WebSocket
 
 from ingest_api.auth import may
 from ingest_api.live.bridge import Live, live_of
-from ingest_api.live.cursor import Cursor, CursorRefused
+from ingest_api.live.cursor import CursorRefused
 from ingest_api.live.follow import Opening
 from ingest_api.live.greeting import refuse, welcome
 from ingest_api.live.sse import EventStream
 from ingest_api.live.subscription import interests_in, kinds_of, policy_of, require
 from ingest_api.live.websocket import serve
 from ingest_api.principal import Principal
-from ingest_api.problems import FieldError, Problem
+from ingest_api.problems import Problem
 
 READ = "clustering:read"
 router = APIRouter(tags=["live"])
 
 
-@router.get(
-    "/api/v1/events",
-    response_class=EventStream,
-    response_model=None,
-    status_code=200,
-    responses={400: {"description": "The cursor cannot be used"}},
-)
+@router.get("/api/v1/events", response_class=EventStream, response_model=None, status_code=200)
 async def events(
     request: Request,
     principal: Annotated[Principal, Depends(may(READ, query=True))],
@@ -41,14 +35,15 @@ async def events(
     last_event_id: Annotated[str | None, Query(description="The same, for EventSource substitutes")] = None,
     header_id: Annotated[str | None, Header(alias="Last-Event-ID", description="The same, as browsers do")] = None,
 ) -> EventStream:
-    """Server-sent events. Each carries an id with which any replica resumes; what is lost is told as a `gap`."""
+    """Server-sent events. Each carries an id with which any replica resumes; what is lost is told as a `gap`, and so is
+    that a cursor cannot be used."""
     live = live_of(request)
     kinds = kinds_of(topics or (), live.watches)
     require(principal, kinds, live.watches)
     interests = interests_in(kinds, stream or ())
     chosen = policy_of(policy)
     # A browser that reconnects sends the header, with the address it began with: the header is the newer.
-    opening = Opening(cursor_in(live, header_id or cursor or last_event_id), snapshot)
+    opening = opening_at(live, header_id or cursor or last_event_id, snapshot)
     subscriber = live.subscriber(principal, interests, chosen)
     return EventStream(live, subscriber, opening, request, principal, READ)
 
@@ -67,19 +62,18 @@ async def events_socket(websocket: WebSocket) -> None:
         interests = interests_in(kinds, asked.getlist("stream"))
         policy = policy_of(asked.get("policy", "conflate"))
         snapshot = asked.get("snapshot", "").lower() in ("1", "true", "yes", "on")
-        opening = Opening(cursor_in(live, asked.get("cursor") or asked.get("last_event_id")), snapshot)
+        opening = opening_at(live, asked.get("cursor") or asked.get("last_event_id"), snapshot)
     except Problem as problem:
         await refuse(websocket, problem, 1008)
         return
     await serve(websocket, principal, None, interests, permission=READ, policy=policy, opening=opening)
 
 
-def cursor_in(live: Live, text: str | None) -> Cursor | None:
-    """Raises Problem 400 for what was not issued here."""
-    if not text:
-        return None
+def opening_at(live: Live, cursor: str | None, snapshot: bool) -> Opening:
+    """Behind the cursor, where it is one of ours."""
+    if not cursor:
+        return Opening(snapshot=snapshot)
     try:
-        return live.cursors.read(text)
+        return Opening(live.cursors.read(cursor), snapshot)
     except CursorRefused as error:
-        told = [FieldError("cursor", str(error))]
-        raise Problem(400, "VALIDATION_ERROR", "The cursor cannot be used", told) from None
+        return Opening(snapshot=snapshot, refused=str(error))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -27,7 +27,15 @@ from ingest_api.live.bridge import Live
 from ingest_api.live.credential import keep_checking
 from ingest_api.live.follow import Opening, follow
 from ingest_api.live.framing import Wire
-from ingest_api.live.greeting import FAREWELL, accept, error_message, live_or_refuse, refuse
+from ingest_api.live.greeting import (
+    FAREWELL,
+    accept,
+    auth_success,
+    check_again,
+    error_message,
+    live_or_refuse,
+    refuse,
+)
 from ingest_api.live.inbound import Json, parsed, strings
 from ingest_api.live.message import Outgoing
 from ingest_api.live.pace import Pace
@@ -189,10 +197,13 @@ class Connection:
             await self.send({"type": "pong", "data": message.get("data"), "timestamp": iso(self.live.clock())})
         elif kind in ("subscribe", "unsubscribe"):
             await self._change(message, kind == "subscribe")
+        elif kind in ("auth", "authenticate"):
+            await check_again(self.websocket, self.principal, message)
+            await self.send(auth_success(self.principal, iso(self.live.clock())))
         elif kind != "pong" and on_message is not None:
             await on_message(self, message)
         elif kind != "pong":
-            raise Invalid([FieldError("type", "one of ping, pong, subscribe, unsubscribe")])
+            raise Invalid([FieldError("type", "one of auth, ping, pong, subscribe, unsubscribe")])
 
     async def _change(self, message: Json, more: bool) -> None:
         kinds = kinds_of(strings(message, "topics"), self.live.watches)
@@ -203,6 +214,16 @@ class Connection:
             changed = with_more(held, self.live.meant(self.principal, interests_in(kinds, streams)))
         else:
             changed = without(held, kinds, [self.live.grants.key_of(self.principal, name) for name in streams])
+        await self._hear(changed)
+
+    async def hear_too(self, kinds: Iterable[str], name: str) -> None:
+        """Subscribes to a stream of its own accord, and tells so. Raises Gone, and Invalid beyond the bound."""
+        held = self.subscriber.interests
+        changed = with_more(held, self.live.meant(self.principal, interests_in(kinds, (name,))))
+        if changed != held:
+            await self._hear(changed)
+
+    async def _hear(self, changed: Interests) -> None:
         self.live.hub.change(self.subscriber, changed)
         topics = sorted({kind for kind, _ in changed})
         named = sorted({stream for _, stream in changed if stream is not None})
@@ -223,8 +244,8 @@ async def serve(
     policy: Policy = Policy.CONFLATE,
     opening: Opening | None = None,
 ) -> None:
-    """Accepts, greets, and serves until the client leaves or must go. Messages go to `on_message`, but for `ping`,
-    `subscribe` and `unsubscribe`, which are answered here. `permission` is what the principal must keep."""
+    """Accepts, greets, and serves until the client leaves or must go. Messages go to `on_message`, but for `auth`,
+    `ping`, `subscribe` and `unsubscribe`, which are answered here. `permission` is what the principal must keep."""
     live = await live_or_refuse(websocket)
     if live is None:
         return

@@ -39,6 +39,25 @@ async def test_a_point_is_answered_by_the_id_its_sender_gave_it_and_updates_foll
         assert {"clustering_quality", "active_clusters", "drift_detected"} <= status["data"].keys()
 
 
+async def test_who_writes_to_a_stream_hears_of_it_until_unsubscribed(stack: Stack) -> None:
+    other = stack.stream()
+
+    def of_other(message: Json) -> bool:
+        return bool(message["data"].get("stream") == other)
+
+    async with stack.socket(stack.stream()) as socket:
+        await socket.send(type="point", data=EXAMPLE[0], stream=other)
+        assert other in (await socket.next("subscribed"))["data"]["streams"]
+        await socket.next("cluster_update", of_other)
+        await socket.send(type="unsubscribe", stream=other)
+        assert other not in (await socket.next("subscribed"))["data"]["streams"]
+        await socket.send(type="batch", data=EXAMPLE, stream=other, batch_id="b")
+        await socket.next("result", lambda message: message["data"].get("batch_id") == "b")
+        await socket.send(type="ping")
+        await socket.next("pong")
+        assert not any(message["type"] == "subscribed" for message in socket.kept)
+
+
 async def test_a_batch_is_answered_as_a_request_would_be(stack: Stack) -> None:
     stream = stack.stream()
     async with stack.socket(stream) as socket:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from ingest_api.accounts.tokens import Tokens, Use
 from ingest_api.entities.orders import SYSTEM
@@ -92,14 +92,42 @@ async def test_a_first_message_that_names_nobody_ends_it(said: str, kafka_bootst
         assert closed.value.rcvd.code == 1008
 
 
+async def test_a_credential_shown_twice_is_welcome_and_another_callers_is_not(kafka_bootstrap: str) -> None:
+    async with serving(Log(kafka_bootstrap).live()) as served:
+        token = await session(served)
+        async with connect(address(served, token=token)) as socket:
+            await told(socket)
+            for shown in ({}, {"token": token}, {"token": await session(served)}):
+                await socket.send(json.dumps({"type": "auth", **shown}))
+                greeted = await told(socket)
+                assert (greeted["type"], greeted["user_id"]) == ("auth_success", "admin")
+            for wrong, code in (({"token": "a.b.c"}, "AUTHENTICATION_ERROR"), ({"api_key": READER}, "CONFLICT")):
+                await socket.send(json.dumps({"type": "authenticate", **wrong}))
+                assert (await told(socket))["error"]["code"] == code
+            await socket.send(json.dumps({"type": "ping"}))
+            assert (await told(socket))["type"] == "pong"
+
+
+@pytest.mark.parametrize("way", ["token", "api_key", "ticket"])
+async def test_a_credential_that_does_not_hold_is_refused_with_the_handshake(way: str, kafka_bootstrap: str) -> None:
+    """Clients reconnect for ever to what is opened and then closed."""
+    async with serving(Log(kafka_bootstrap).live()) as served:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(address(served, **{way: "made-up"}))
+    answer = refused.value.response
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+    assert json.loads(answer.body)["error"]["code"] == "AUTHENTICATION_ERROR"
+
+
 async def test_a_ticket_opens_one_socket_and_no_second(kafka_bootstrap: str) -> None:
     async with serving(Log(kafka_bootstrap).live()) as served:
         held = Tokens({"k1": SECRET}, now).read(await session(served))
         made = Tokens({"k1": SECRET}, now).issue("user:admin", ("read",), use=Use.TICKET, session=held.session, ttl=30)
         async with connect(address(served, ticket=made)) as socket:
             assert (await told(socket))["type"] == "connected"
-        async with connect(address(served, ticket=made)) as socket:
-            assert (await told(socket))["error"]["code"] == "AUTHENTICATION_ERROR"
+        with pytest.raises(InvalidStatus, match="401"):
+            await connect(address(served, ticket=made))
 
 
 async def test_a_cookie_is_taken_from_a_page_of_ours(kafka_bootstrap: str) -> None:

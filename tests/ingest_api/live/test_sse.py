@@ -135,7 +135,6 @@ async def test_silence_is_kept_alive_and_a_log_that_moves_elsewhere_moves_the_cu
         ({"policy": "whatever"}, 422, "one of conflate, drop_oldest, disconnect"),
         ({"stream": ["s"] * 101}, 422, "at most 100 streams"),
         ({"stream": [""]}, 422, "a stream's name has from 1 to 256 characters"),
-        ({"cursor": "forged"}, 400, "cursor"),
     ],
 )
 async def test_what_cannot_be_asked_is_answered_with_what_can(
@@ -147,6 +146,24 @@ async def test_what_cannot_be_asked_is_answered_with_what_can(
     assert answer.status_code == status
     assert told in answer.text
     assert str(status) in described["paths"]["/api/v1/events"]["get"]["responses"]
+
+
+@pytest.mark.parametrize("junk", ["forged", "a" * 20_000, "AQ"])
+async def test_a_cursor_that_is_none_is_told_as_a_gap_and_the_next_id_is_good(junk: str, kafka_bootstrap: str) -> None:
+    """A 4xx would end an EventSource for ever; one that shows the old id again would be told so for ever."""
+    log = Log(kafka_bootstrap)
+    async with serving(log.live()) as served:
+        async with listening(served, headers={"Last-Event-ID": junk}, cursor=junk[:2000]) as events:
+            connected, gap = await take(events, 2)
+            assert (connected.data["resumed"], connected.id) == (False, connected.data["cursor"])
+            assert (gap.type, gap.data["reason"], gap.data["missing"]) == ("gap", "cursor_refused", None)
+            assert "cursor" in gap.data["message"]
+            await log.write("drift", ("s", drift("s", 2)))
+            assert (await take(events, 1))[0].data["at_point"] == 2
+        async with listening(served, headers={"Last-Event-ID": str(connected.id)}, cursor=junk[:2000]) as events:
+            resumed, again = await take(events, 2)
+            assert resumed.data["resumed"] is True
+            assert again.data["at_point"] == 2
 
 
 async def test_only_who_may_read_gets_in(kafka_bootstrap: str) -> None:

@@ -55,7 +55,7 @@ async def test_a_client_changes_what_it_hears(kafka_bootstrap: str) -> None:
         ("[1]", "A message is a JSON object"),
         ('{"type": "subscribe", "topics": ["weather"]}', "there are clusters, drift, outliers"),
         ('{"type": "subscribe", "topics": 5}', "a string or a list of strings"),
-        ('{"type": "point", "data": [1]}', "one of ping, pong, subscribe, unsubscribe"),
+        ('{"type": "point", "data": [1]}', "one of auth, ping, pong, subscribe, unsubscribe"),
     ],
 )
 async def test_what_is_not_understood_is_answered_in_the_documented_shape(
@@ -86,14 +86,28 @@ async def test_a_message_too_deep_to_be_sent_back_is_told_so_and_the_socket_goes
 
 async def test_a_stranger_is_told_why_and_sent_away(kafka_bootstrap: str) -> None:
     async with serving(Log(kafka_bootstrap).live()) as served:
-        for credential, code in ((None, "AUTHENTICATION_ERROR"), (WRITER, "AUTHORIZATION_ERROR")):
-            headers = {"X-API-Key": credential} if credential else {}
-            address = f"ws://127.0.0.1:{served.port}/ws/events"
-            async with connect(address, additional_headers=headers) as socket:
-                if credential is None:
-                    await _say(socket, {"type": "ping"})  # it may still say who it is
-                assert (await _next(socket))["error"]["code"] == code
-                assert await _closed(socket) == 1008
+        address = f"ws://127.0.0.1:{served.port}/ws/events"
+        async with connect(address) as socket:
+            await _say(socket, {"type": "ping"})  # it may still say who it is
+            assert (await _next(socket))["error"]["code"] == "AUTHENTICATION_ERROR"
+            assert await _closed(socket) == 1008
+        assert await _refused(address, {"X-API-Key": WRITER}) == (403, "AUTHORIZATION_ERROR")
+
+
+async def test_what_cannot_be_asked_is_refused_with_the_handshake(kafka_bootstrap: str) -> None:
+    async with serving(Log(kafka_bootstrap).live()) as served:
+        for query in ({"topics": "weather"}, {"policy": "whatever"}, {"stream": "s" * 257}):
+            assert await _refused(served.socket("/ws/events", **query)) == (422, "VALIDATION_ERROR")
+
+
+async def test_a_cursor_that_is_none_is_told_as_a_gap_and_what_follows_is_news(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live()) as served, connect(served.socket("/ws/events", cursor="junk")) as socket:
+        connected, gap = await _next(socket), await _next(socket)
+        assert connected["data"]["resumed"] is False
+        assert (gap["type"], gap["data"]["reason"], gap["data"]["missing"]) == ("gap", "cursor_refused", None)
+        await log.write("drift", ("s", drift("s", 2)))
+        assert (await _next(socket))["type"] == "drift_detection"
 
 
 async def test_a_page_of_another_origin_is_refused_and_one_of_ours_is_not(kafka_bootstrap: str) -> None:
@@ -122,9 +136,7 @@ async def test_one_too_many_is_told_to_come_again(kafka_bootstrap: str) -> None:
         address = served.socket("/ws/events")
         async with connect(address) as socket:
             await _next(socket)
-            async with connect(address) as another:
-                assert (await _next(another))["error"]["code"] == "RESOURCE_ERROR"
-                assert await _closed(another) == 1013
+            assert await _refused(address) == (503, "RESOURCE_ERROR")
 
 
 async def test_who_neither_listens_nor_speaks_is_sent_away(kafka_bootstrap: str) -> None:
@@ -189,6 +201,14 @@ async def _next(socket: ClientConnection) -> dict[str, Any]:
 
 async def _say(socket: ClientConnection, message: dict[str, Any]) -> None:
     await socket.send(json.dumps(message))
+
+
+async def _refused(address: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    """The status and the code with which a handshake is answered."""
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(address, additional_headers=headers)
+    answer = refused.value.response
+    return answer.status_code, json.loads(answer.body)["error"]["code"]
 
 
 async def _closed(socket: ClientConnection) -> int:
