@@ -13,8 +13,8 @@ from pipeline.errors import Misconfigured
 
 T = TypeVar("T")
 Environment = Mapping[str, str]
-
-
+COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
+"""Kafka's, by the names that librdkafka has for them."""
 FILE_LIMIT = 64 * 1024
 """Bytes of a file that holds a setting."""
 
@@ -183,11 +183,13 @@ OPEN = KafkaSecurity()
 
 @dataclass(frozen=True)
 class KafkaSettings:
-    """`partitions` holds for every topic that is keyed by stream; it is fixed once the topics exist."""
+    """`partitions` holds for every topic that is keyed by stream; it is fixed once the topics exist. `compression` is
+    of what we write; whatever producers of their own choose is read."""
 
     bootstrap: str = "127.0.0.1:9092"
     partitions: int = 4
     replication: int = 1
+    compression: str = "none"
     registry_url: str | None = None
     security: KafkaSecurity = OPEN
 
@@ -197,6 +199,7 @@ class KafkaSettings:
             bootstrap=setting(environ, "THALWEG_KAFKA_BOOTSTRAP", cls.bootstrap, str),
             partitions=setting(environ, "THALWEG_PARTITIONS", cls.partitions, between(1, 1000)),
             replication=setting(environ, "THALWEG_REPLICATION", cls.replication, between(1, 9)),
+            compression=setting(environ, "THALWEG_KAFKA_COMPRESSION", cls.compression, one_of(*COMPRESSIONS)),
             registry_url=setting(environ, "THALWEG_SCHEMA_REGISTRY_URL", None, _optional),
             security=KafkaSecurity.from_environment(environ),
         )

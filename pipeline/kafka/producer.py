@@ -62,7 +62,7 @@ class Producer:
                 # Nobody waits for company at low load; under load the requests under way make records wait and gather.
                 "linger.ms": linger_ms,
                 "socket.nagle.disable": True,
-                "compression.type": "lz4",
+                "compression.type": settings.compression,
                 "message.max.bytes": MAX_RECORD,
                 "delivery.timeout.ms": int((keeps_trying or timeout) * 1000),
                 "queue.buffering.max.messages": max_pending,

@@ -47,6 +47,7 @@ def test_the_ordinal_of_the_command_wins_even_when_it_is_zero() -> None:
         ("THALWEG_CHECKPOINT_RECORDS", "0"),
         ("THALWEG_CHECKPOINT_MS", "1e3"),
         ("THALWEG_PARTITIONS", "0"),
+        ("THALWEG_KAFKA_COMPRESSION", "brotli"),
     ],
 )
 def test_what_cannot_be_used_is_said_by_name(name: str, value: str) -> None:

@@ -8,9 +8,12 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import UnsupportedCodecError
 
 from pipeline.embedded.kafka.broker import BrokerProcess
 from pipeline.errors import Broken, LogUnavailable, Overloaded
@@ -43,6 +46,31 @@ async def test_the_receipt_is_where_the_record_lies(kafka: KafkaSettings, produc
     records = list(stretch(kafka, topic))
     assert {record.position: (record.key, record.value) for record in records} == sent
     assert all(record.value == b"v" + record.headers["number"] for record in records)
+
+
+@pytest.mark.parametrize(
+    ("written", "readable"),
+    [(KafkaSettings.compression, True), ("gzip", True), ("snappy", False), ("lz4", False), ("zstd", False)],
+)
+async def test_what_we_write_is_read_by_clients_as_they_are_installed(
+    written: str, readable: bool, kafka: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka's, kafka-python's and kafkajs's other codecs are extras."""
+    monkeypatch.setattr("aiokafka.codec.cramjam", None)
+    producer = Producer(replace(kafka, compression=written), "test")
+    await producer.send(topic, b"x" * 1000, key=b"k")
+    await producer.close()
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        async with asyncio.timeout(30):
+            if readable:
+                assert (await consumer.getone()).value == b"x" * 1000
+            else:
+                with pytest.raises(UnsupportedCodecError):
+                    await consumer.getone()
+    finally:
+        await consumer.stop()
 
 
 async def test_records_of_a_key_keep_their_order(kafka: KafkaSettings, producer: Producer, topic: str) -> None:
