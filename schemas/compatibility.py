@@ -15,6 +15,7 @@ from typing import Any
 import fastavro
 
 Json = Any
+MOST_COMPARED = 20_000
 _PROMOTIONS: Mapping[str, frozenset[str]] = {
     "int": frozenset({"long", "float", "double"}),
     "long": frozenset({"float", "double"}),
@@ -74,13 +75,19 @@ def obstacles(reader: Json, writer: Json) -> Sequence[Obstacle]:
 
 
 class _Resolution:
-    """One comparison. Records already being compared are taken to agree, so that recursive schemas end."""
+    """One comparison. Records already being compared are taken to agree, so that recursive schemas end. Raises
+    ValueError beyond MOST_COMPARED: a schema that names its parts again and again takes time that its size does not
+    show."""
 
     def __init__(self, reader_names: Mapping[str, Json], writer_names: Mapping[str, Json]) -> None:
         self._reader_names, self._writer_names = reader_names, writer_names
         self._under_way: set[tuple[str, str]] = set()
+        self._compared = 0
 
     def compare(self, reader: Json, writer: Json, path: str) -> Iterator[Obstacle]:
+        self._compared += 1
+        if self._compared > MOST_COMPARED:
+            raise ValueError(f"the schemas are too intricate: more than {MOST_COMPARED} parts would be compared")
         reader, writer = _resolved(reader, self._reader_names), _resolved(writer, self._writer_names)
         if isinstance(writer, list):
             for branch in writer:

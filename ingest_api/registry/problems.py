@@ -62,4 +62,6 @@ _SCHEMA: dict[str, Any] = {
     },
 }
 
-ENVELOPE = Envelope("RegistryError", ("/subjects", "/schemas", "/config", "/mode"), write, _SCHEMA, MEDIA_TYPE)
+ENVELOPE = Envelope(
+    "RegistryError", ("/subjects", "/schemas", "/config", "/mode", "/compatibility"), write, _SCHEMA, MEDIA_TYPE
+)

@@ -48,7 +48,7 @@ async def test_who_writes_to_a_stream_hears_of_it_until_unsubscribed(stack: Stac
     async with stack.socket(stack.stream()) as socket:
         await socket.send(type="point", data=EXAMPLE[0], stream=other)
         assert other in (await socket.next("subscribed"))["data"]["streams"]
-        await socket.next("cluster_update", of_other)
+        await socket.next("algorithm_status", of_other)
         await socket.send(type="unsubscribe", stream=other)
         assert other not in (await socket.next("subscribed"))["data"]["streams"]
         await socket.send(type="batch", data=EXAMPLE, stream=other, batch_id="b")

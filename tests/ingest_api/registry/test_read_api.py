@@ -17,8 +17,8 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from ingest_api.app import create_app
+from ingest_api.registry.lookup import MAX_LOOKUP
 from ingest_api.registry.problems import MEDIA_TYPE
-from ingest_api.registry.routes import MAX_LOOKUP
 from schemas.clustering.points import PointsObserved
 from schemas.codec import Codec
 from schemas.registry import checked_in
@@ -139,6 +139,9 @@ async def test_the_client_reads_everything_there_is(registry: SchemaRegistryClie
         ("/schemas/ids/99/subjects", 404, 40403),
         ("/schemas/ids/one/schema", 404, 40403),
         ("/config/none", 404, 40401),
+        ("/mode/none", 404, 40401),
+        ("/subjects/none/versions/1/referencedby", 404, 40401),
+        (f"/subjects/{SUBJECT}/versions/7/referencedby", 404, 40402),
         ("/schemas/nothing", 404, 404),
     ],
 )
@@ -168,6 +171,79 @@ async def test_what_is_not_there_is_said_in_confluents_numbers(
 async def test_a_lookup_of_nonsense_is_refused(http: httpx.AsyncClient, body: bytes, status: int, number: int) -> None:
     answer = await http.post(f"/subjects/{SUBJECT}", content=body, headers={"Content-Type": MEDIA_TYPE})
     assert (answer.status_code, answer.json()["error_code"]) == (status, number), answer.text
+
+
+def changed(**field: Any) -> str:
+    """Our schema with one field more."""
+    schema = json.loads(TEXT)
+    schema["fields"].append({"name": "weather", "type": "string"} | field)
+    return json.dumps(schema)
+
+
+async def test_confluents_client_learns_what_could_follow(registry: SchemaRegistryClient) -> None:
+    for text, compatible in ((TEXT, True), (changed(default=""), True), (changed(), False)):
+        for version in ("latest", 1):
+            found = await asyncio.to_thread(registry.test_compatibility, SUBJECT, Schema(text, "AVRO"), version)
+            assert found is compatible
+
+
+async def test_what_stands_against_a_schema_is_told_to_who_asks(http: httpx.AsyncClient) -> None:
+    for path in ("versions", "versions/latest"):
+        url = f"/compatibility/subjects/{SUBJECT}/{path}"
+        assert (await http.post(url, json={"schema": changed()})).json() == {"is_compatible": False}
+        answer = await http.post(url, json={"schema": changed()}, params={"verbose": "true"})
+        assert "weather" in answer.json()["messages"][0]
+        fine = await http.post(url, json={"schema": TEXT}, params={"verbose": "true"})
+        assert fine.json() == {"is_compatible": True, "messages": []}
+
+
+@pytest.mark.parametrize(
+    ("subject", "version", "schema", "number"),
+    [
+        ("none", "latest", TEXT, 40401),
+        (SUBJECT, "7", TEXT, 40402),
+        (SUBJECT, "first", TEXT, 42202),
+        (SUBJECT, "latest", "{", 42201),
+        (SUBJECT, "latest", '{"type":' * 400 + '"int"' + "}" * 400, 42201),
+    ],
+)
+async def test_nothing_can_follow_what_is_not_there_and_nonsense_follows_nothing(
+    http: httpx.AsyncClient, subject: str, version: str, schema: str, number: int
+) -> None:
+    answer = await http.post(f"/compatibility/subjects/{subject}/versions/{version}", json={"schema": schema})
+    assert answer.json()["error_code"] == number
+
+
+async def test_a_schema_of_many_references_is_not_compared_for_ever(http: httpx.AsyncClient) -> None:
+    """Of 80 KB, that would be 360,000 comparisons."""
+    parts = [{"name": f"p{number}", "type": "int", "aliases": ["max_clusters"]} for number in range(600)]
+    wide = {"type": "record", "name": "ClusteringConfig", "fields": parts}
+    fields = [{"name": "config", "type": wide}]
+    fields += [{"name": f"c{number}", "type": "ClusteringConfig", "aliases": ["config"]} for number in range(600)]
+    schema = json.loads(TEXT) | {"fields": fields}
+    schema.pop("namespace", None)
+    answer = await http.post(f"/compatibility/subjects/{SUBJECT}/versions/1", json={"schema": json.dumps(schema)})
+    assert answer.json()["error_code"] == 42201
+    assert "too intricate" in answer.json()["message"]
+
+
+async def test_every_schema_is_listed(http: httpx.AsyncClient) -> None:
+    held = checked_in()
+    every = (await http.get("/schemas")).json()
+    assert [(each["subject"], each["version"], each["id"], each["schema"]) for each in every] == [
+        (subject, version, number, held.schemas[number].text)
+        for subject, ids in held.subjects.items()
+        for version, number in enumerate(ids, 1)
+    ]
+    newest = (await http.get("/schemas", params={"latestOnly": "true"})).json()
+    assert [each["id"] for each in newest] == [ids[-1] for ids in held.subjects.values()]
+    page = (await http.get("/schemas", params={"offset": 1, "limit": 2})).json()
+    assert page == every[1:3]
+
+
+async def test_a_subject_has_the_mode_of_all_and_no_schema_refers_to_another(http: httpx.AsyncClient) -> None:
+    assert (await http.get(f"/mode/{SUBJECT}")).json() == {"mode": "READONLY"}
+    assert (await http.get(f"/subjects/{SUBJECT}/versions/latest/referencedby")).json() == []
 
 
 async def test_the_schema_alone_is_plain_avro(http: httpx.AsyncClient) -> None:
