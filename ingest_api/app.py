@@ -8,22 +8,20 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
 
-from ingest_api import health
+from ingest_api import about, health
 from ingest_api.accounts import routes as accounts
 from ingest_api.audit import routes as audit
 from ingest_api.audit.outcome import Remembering, observer_among
-from ingest_api.auth import public
 from ingest_api.clustering import routes as clustering
 from ingest_api.envelopes import Envelope, Renderer
 from ingest_api.families import FAMILIES
+from ingest_api.heads import Heads
 from ingest_api.json import Json, encode
 from ingest_api.live import routes as live
 from ingest_api.openapi import document, guard_of, routes_of
@@ -55,22 +53,6 @@ _EXPOSED = [
     *(f"X-RateLimit-{part}" for part in ("Limit", "Remaining", "Reset", "Window")),
 ]
 
-router = APIRouter(tags=["about"])
-
-
-@router.get("/openapi.json", dependencies=[Depends(public())])
-async def openapi(request: Request) -> Response:
-    """This description."""
-    return Response(await asyncio.to_thread(request.app.state.openapi), media_type="application/json")
-
-
-@router.get("/docs", response_class=HTMLResponse, dependencies=[Depends(public())])
-async def docs(request: Request) -> Response:
-    """This description, to read and to try. The page fetches Swagger UI from its public mirror."""
-    page = get_swagger_ui_html(openapi_url="/openapi.json", title=request.app.title)
-    page.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
-    return page
-
 
 def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
     """The door. Raises Broken when a route does not say who may use it."""
@@ -86,7 +68,7 @@ def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.wiring = wiring
-    for street in (*STREETS, router):
+    for street in (*STREETS, about.router):
         app.include_router(street)
     for route in routes_of(app):
         guard_of(route)
@@ -101,12 +83,13 @@ def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer, observe: 
         app.add_exception_handler(kind, renderer.handle)
     app.add_exception_handler(405, partial(_method_not_allowed, renderer))
     bounds = {"limit": settings.body_limit, "seconds": settings.body_timeout, "memory": settings.body_memory}
+    app.add_middleware(Heads)
     app.add_middleware(Body, renderer=renderer, **bounds)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "Idempotency-Key", "Prefer", "Last-Event-ID"],
             expose_headers=_EXPOSED,
         )
@@ -118,7 +101,8 @@ async def _method_not_allowed(renderer: Renderer, request: Request, error: Excep
     """405 with every method the address has (RFC 9110, 15.5.6); Starlette names those of one route alone."""
     found = [route for route in routes_of(request.app) if route.path_regex.fullmatch(request.url.path)]
     answer = renderer.render(request, error)
-    answer.headers["Allow"] = ", ".join(sorted({method for route in found for method in route.methods or ()}))
+    methods = {method for route in found for method in route.methods or ()}
+    answer.headers["Allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
     return answer
 
 

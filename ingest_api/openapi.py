@@ -19,6 +19,13 @@ _SCHEMES: Document = {
     "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /auth/login"},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
+_REQUEST_ID: Document = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    "description": "What the answer and our log call this request; one is made where this is absent or no such text.",
+}
 _BODY_ERRORS = {
     "400": "Not readable",
     "408": "Too slow",
@@ -64,6 +71,7 @@ def _describe(operation: Document, guard: Guard, envelopes: Sequence[Envelope], 
     if "requestBody" in operation:
         _hoist(operation["requestBody"], schemas)
     operation["responses"] = _responses(operation, guard, envelopes)
+    operation.setdefault("parameters", []).append(_REQUEST_ID)
     if guard.entry is not Entry.ANYONE:
         operation["security"] = [{"token": []}, {"key": []}]
 
@@ -120,6 +128,18 @@ def _errors(operation: Document, guard: Guard) -> Iterator[tuple[str, str]]:
 
 
 def _hoist(body: Document, schemas: Document) -> None:
-    """Moves nested models, which pydantic puts inside, to where their references point."""
+    """Moves models to where others refer to them: those nested, which pydantic puts inside, and the body's own, which
+    would have no name for generated clients, or one for each of its media types."""
     for content in body["content"].values():
-        schemas.update(content["schema"].pop("$defs", {}))
+        schema = content["schema"]
+        for name, nested in schema.pop("$defs", {}).items():
+            _add(schemas, name, nested)
+        if "title" in schema:
+            _add(schemas, schema["title"], schema)
+            content["schema"] = {"$ref": f"#/components/schemas/{schema['title']}"}
+
+
+def _add(schemas: Document, name: str, schema: Document) -> None:
+    """Raises Broken where another model has the name."""
+    if schemas.setdefault(name, schema) != schema:
+        raise Broken(f"two models of the API's description are called {name}")

@@ -38,14 +38,14 @@ class Action(BaseModel):
     details: dict[str, str]
 
 
-class Pagination(BaseModel):
+class CursorPagination(BaseModel):
     limit: int
     next_cursor: Annotated[str | None, Field(description="Null on the last page.")]
 
 
 class Actions(BaseModel):
     data: list[Action]
-    pagination: Pagination
+    pagination: CursorPagination
 
 
 @router.get("/api/admin/audit", response_model=Actions, dependencies=[Depends(may("audit:read"))])

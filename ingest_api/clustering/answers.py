@@ -115,46 +115,65 @@ def distribution(clusters: Sequence[Cluster]) -> dict[str, int]:
     return counts
 
 
-def algorithm_status(entry: ClustersUpdated | None, stream: str, ready: bool, rate: float | None, now: int) -> Shape:
-    """Figures of the stream, and of the worker that holds it. What is not known, since nothing was measured yet, is
-    null; counts of what has not happened are 0."""
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The process that answers: what it holds in memory, bytes, and since when it is there, microseconds."""
+
+    memory_bytes: int
+    started_at: int
+
+
+def algorithm_status(
+    entry: ClustersUpdated | None, stream: str, ready: bool, rate: float | None, now: int, host: Host
+) -> Shape:
+    """Figures of the stream, and of the worker that holds it. Where the documented interface has a number there is one,
+    since its clients read nothing else: 0 for what was not measured, which `unmeasured` names. Before a stream's first
+    point no worker holds it, and memory and uptime are those of this process."""
+    told = {"is_ready": ready, **_stream_figures(entry, rate), **_worker_figures(entry, now, host), "stream": stream}
+    unmeasured = [name for name in _NUMBERS if told[name] is None]
+    told |= dict.fromkeys(unmeasured, 0.0)
+    return told | {"unmeasured": unmeasured}
+
+
+def _stream_figures(entry: ClustersUpdated | None, rate: float | None) -> Shape:
     if entry is None:
-        nothing: Shape = dict.fromkeys(_MEASURED)
-        return nothing | {"is_ready": ready, "stream": stream, **_NOTHING_YET}
-    worker = entry.worker
+        return {**dict.fromkeys(_OF_STREAM), **_NOTHING_YET}
     tried = entry.batches + entry.refused
     return {
-        "is_ready": ready,
         "current_dynamic_threshold": entry.dynamic_threshold,
         "clustering_quality": entry.clustering_quality,
         "global_stability": entry.global_stability,
         "adaptation_rate": entry.adaptation_rate,
         "total_points_processed": entry.points,
-        "average_processing_time_ms": worker.mean_ms,
-        "max_processing_time_ms": worker.max_ms,
-        "last_processing_time_ms": worker.last_ms,
-        "memory_usage_mb": worker.memory_bytes / (1024 * 1024),
-        "uptime_seconds": (now - worker.started_at) / 1_000_000,
         "throughput_points_per_second": rate,
         "error_rate": entry.refused / tried if tried else 0.0,
         "error_count": entry.refused,
         "drift_detected": entry.drift_detected,
         "active_clusters": len(entry.clusters),
         "last_drift_detection": None if entry.last_drift_at is None else iso(entry.last_drift_at),
-        "performance_metrics": {
-            "p50_latency_ms": worker.p50_ms,
-            "p95_latency_ms": worker.p95_ms,
-            "p99_latency_ms": worker.p99_ms,
-        },
-        "stream": stream,
         "algorithm": entry.algorithm,
         "dimension": entry.dimension,
         "outlier_rate": entry.outlier_rate,
-        "worker": worker.worker,
     }
 
 
-_MEASURED = (
+def _worker_figures(entry: ClustersUpdated | None, now: int, host: Host) -> Shape:
+    worker = None if entry is None else entry.worker
+    holder = worker or host
+    latencies = (0.0, 0.0, 0.0) if worker is None else (worker.p50_ms, worker.p95_ms, worker.p99_ms)
+    return {
+        "average_processing_time_ms": None if worker is None else worker.mean_ms,
+        "max_processing_time_ms": None if worker is None else worker.max_ms,
+        "last_processing_time_ms": None if worker is None else worker.last_ms,
+        "memory_usage_mb": holder.memory_bytes / (1024 * 1024),
+        "uptime_seconds": (now - holder.started_at) / 1_000_000,
+        "performance_metrics": dict(zip(_LATENCIES, latencies, strict=True)),
+        "worker": None if worker is None else worker.worker,
+    }
+
+
+_LATENCIES = ("p50_latency_ms", "p95_latency_ms", "p99_latency_ms")
+_NUMBERS = (
     "current_dynamic_threshold",
     "clustering_quality",
     "global_stability",
@@ -162,22 +181,16 @@ _MEASURED = (
     "average_processing_time_ms",
     "max_processing_time_ms",
     "last_processing_time_ms",
-    "memory_usage_mb",
-    "uptime_seconds",
     "throughput_points_per_second",
-    "last_drift_detection",
-    "algorithm",
-    "dimension",
     "outlier_rate",
-    "worker",
 )
+_OF_STREAM = (*_NUMBERS[:4], *_NUMBERS[7:], "last_drift_detection", "algorithm", "dimension")
 _NOTHING_YET: Shape = {
     "total_points_processed": 0,
     "error_rate": 0.0,
     "error_count": 0,
     "drift_detected": False,
     "active_clusters": 0,
-    "performance_metrics": {"p50_latency_ms": None, "p95_latency_ms": None, "p99_latency_ms": None},
 }
 
 

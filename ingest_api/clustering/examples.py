@@ -138,6 +138,7 @@ ALGORITHM_STATUS: Example = {
     "dimension": 3,
     "outlier_rate": 0.33,
     "worker": "worker-0",
+    "unmeasured": [],
 }
 
 STREAM_INFO: Example = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+import psutil
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import HTTPConnection, Request
 
@@ -31,6 +32,7 @@ Writer = Annotated[Principal, Depends(may("clustering:write"))]
 StreamQuery = Annotated[str, Query(pattern=f"^{STREAM_PATTERN}$")]
 StreamPath = Annotated[str, Path(pattern=f"^{STREAM_PATTERN}$")]
 ORDER_MS = 10_000
+_PROCESS = psutil.Process()
 
 
 @router.get("/api/v1/clusters_summary", response_model=models.ClustersSummary, responses=models.NO_STREAM)
@@ -75,7 +77,8 @@ async def status_of(connection: HTTPConnection, entry: ClustersUpdated | None, s
     if algorithm is Health.UNHEALTHY:
         raise Busy("Algorithm not ready: no stream processor is working", 5)
     ready = algorithm is Health.HEALTHY
-    return answers.algorithm_status(entry, stream, ready, door.streams.rate(stream), door.clock())
+    host = answers.Host(_PROCESS.memory_info().rss, connection.app.state.opened_at)
+    return answers.algorithm_status(entry, stream, ready, door.streams.rate(stream), door.clock(), host)
 
 
 @router.get("/api/v1/streams", response_model=models.StreamList)

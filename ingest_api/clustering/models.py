@@ -183,28 +183,29 @@ class ClustersSummary(BaseModel):
 
 
 class Latencies(BaseModel):
-    p50_latency_ms: float | None
-    p95_latency_ms: float | None
-    p99_latency_ms: float | None
+    p50_latency_ms: float
+    p95_latency_ms: float
+    p99_latency_ms: float
 
 
 class AlgorithmStatus(BaseModel):
-    """Milliseconds, memory and uptime are the worker's that holds the stream; the rest is the stream's."""
+    """Milliseconds, memory and uptime are the worker's that holds the stream; memory and uptime before its first point
+    are the API process's. The rest is the stream's."""
 
     model_config = ConfigDict(json_schema_extra=_shown(examples.ALGORITHM_STATUS))
 
     is_ready: bool
-    current_dynamic_threshold: float | None
-    clustering_quality: float | None
-    global_stability: float | None
-    adaptation_rate: float | None
+    current_dynamic_threshold: float
+    clustering_quality: float
+    global_stability: float
+    adaptation_rate: float
     total_points_processed: int
-    average_processing_time_ms: float | None
-    max_processing_time_ms: float | None
-    last_processing_time_ms: float | None
-    memory_usage_mb: float | None
-    uptime_seconds: float | None
-    throughput_points_per_second: Annotated[float | None, Field(description="Over the last minute.")]
+    average_processing_time_ms: float
+    max_processing_time_ms: float
+    last_processing_time_ms: float
+    memory_usage_mb: float
+    uptime_seconds: float
+    throughput_points_per_second: Annotated[float, Field(description="Over the last minute.")]
     error_rate: Annotated[float, Field(description="Batches refused, of all.")]
     error_count: int
     drift_detected: bool
@@ -214,8 +215,9 @@ class AlgorithmStatus(BaseModel):
     stream: str
     algorithm: str | None
     dimension: int | None
-    outlier_rate: float | None
+    outlier_rate: float
     worker: str | None
+    unmeasured: Annotated[list[str], Field(description="Numbers that are 0 because nothing was measured yet.")]
 
 
 class StreamInfo(BaseModel):

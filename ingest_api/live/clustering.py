@@ -85,7 +85,7 @@ def _status(record: ClustersUpdated) -> Message:
     data: dict[str, Any] = {
         "stream": record.stream,
         "algorithm": record.algorithm,
-        "clustering_quality": record.clustering_quality,
+        "clustering_quality": record.clustering_quality or 0.0,
         "active_clusters": len(record.clusters),
         # Clusters that merged or expired are told by their absence here.
         "cluster_ids": [cluster.cluster_id for cluster in record.clusters],
@@ -96,6 +96,7 @@ def _status(record: ClustersUpdated) -> Message:
         "outlier_rate": record.outlier_rate,
         "total_points_processed": record.points,
         "outliers_detected": record.outliers,
+        "unmeasured": ["clustering_quality"] if record.clustering_quality is None else [],
         "position": _position(record),
     }
     return Message("algorithm_status", record.stream, record.updated_at, data, key=(record.stream, "status"))

@@ -126,11 +126,12 @@ class Board:
         return bar
 
     def _figures(self) -> Text:
+        unmeasured = self._status.get("unmeasured", ())
         figures = {
             "clusters": str(len(self._clusters)),
             "outliers": f"{self.outliers:,} ({self.outlier_share:.1%})",
             "drifts": str(len(self.drifts)),
-            "quality": _figure(self._status.get("clustering_quality")),
+            "quality": _figure(None if "clustering_quality" in unmeasured else self._status.get("clustering_quality")),
             "stability": _figure(self._status.get("global_stability")),
             "threshold": _figure(self._status.get("dynamic_threshold")),
         }

@@ -21,6 +21,25 @@ from tests.pipeline.clustering.batches import Bench, blobs
 
 CODEC = Codec()
 
+HOST = answers.Host(memory_bytes=3 * 1024 * 1024, started_at=1_000_000)
+DOCUMENTED_STATUS = {
+    "is_ready": True,
+    "current_dynamic_threshold": 0.73,
+    "clustering_quality": 0.92,
+    "global_stability": 0.85,
+    "adaptation_rate": 1.2,
+    "total_points_processed": 50000,
+    "average_processing_time_ms": 0.22,
+    "max_processing_time_ms": 45.1,
+    "memory_usage_mb": 12.4,
+    "uptime_seconds": 86400.5,
+    "throughput_points_per_second": 6309.2,
+    "error_rate": 0.001,
+    "drift_detected": False,
+    "active_clusters": 8,
+    "performance_metrics": {"p50_latency_ms": 0.15, "p95_latency_ms": 0.35, "p99_latency_ms": 1.2},
+}
+
 
 def reply(part: int, labels: list[int], *, duplicate: bool = False) -> Replied:
     clusters = [AnsweredCluster(label, 9, 0.5, 1, 2) for label in sorted(set(labels)) if label >= 0]
@@ -59,6 +78,21 @@ def test_a_center_lies_between_its_points_however_large_they_are(points: NDArray
     assert (half >= points.min(axis=0) / 2 - slack).all()
 
 
+@pytest.mark.parametrize("algorithm", [None, "adaptive", "river.DBSTREAM"])
+def test_a_status_has_a_number_wherever_the_interface_has_one(algorithm: str | None) -> None:
+    """The interface's own example, key by key; its one date is null where there was no drift."""
+    bench, entry = Bench(), None
+    if algorithm is not None:
+        bench.learn(blobs(300), config=ClusteringConfig(algorithm))
+        entry = tell.updated(bench.state, bench.step._meter, bench.clock.now)
+    status = answers.algorithm_status(entry, "s", True, None, bench.clock.now, HOST)
+    for name, shown in DOCUMENTED_STATUS.items():
+        assert type(status[name]) is type(shown), name
+        if isinstance(shown, dict):
+            assert {key: type(value) for key, value in status[name].items()} == dict.fromkeys(shown, float)
+    assert set(status["unmeasured"]) <= {name for name, value in status.items() if value == 0}
+
+
 @pytest.mark.parametrize("algorithm", ["adaptive", "river.DBSTREAM"])
 def test_summary_status_and_info_fit_their_models(algorithm: str) -> None:
     bench = Bench()
@@ -67,7 +101,7 @@ def test_summary_status_and_info_fit_their_models(algorithm: str) -> None:
     rows = range(len(entry.clusters))
     for model, shape in (
         (ClustersSummary, answers.summary(entry, rows, rows[:2], bench.clock.now)),
-        (AlgorithmStatus, answers.algorithm_status(entry, "s", True, 1.5, bench.clock.now)),
+        (AlgorithmStatus, answers.algorithm_status(entry, "s", True, 1.5, bench.clock.now, HOST)),
         (StreamInfo, answers.stream_info(entry)),
     ):
         model.model_validate_json(encode(shape), strict=True)
@@ -75,9 +109,12 @@ def test_summary_status_and_info_fit_their_models(algorithm: str) -> None:
 
 
 def test_a_stream_without_points_has_figures_of_nothing() -> None:
-    status = answers.algorithm_status(None, "default", True, None, 5)
-    AlgorithmStatus.model_validate(status)
+    status = answers.algorithm_status(None, "default", True, None, 5_000_000, HOST)
+    AlgorithmStatus.model_validate_json(encode(status), strict=True)
     assert set(status) == set(AlgorithmStatus.model_fields)
+    assert (status["memory_usage_mb"], status["uptime_seconds"]) == (3.0, 4.0)
+    assert status["clustering_quality"] == 0.0
+    assert "clustering_quality" in status["unmeasured"]
     summary = answers.summary(None, [], [], 5)
     ClustersSummary.model_validate(summary)
     assert set(summary) == set(ClustersSummary.model_fields)
