@@ -9,6 +9,7 @@ import asyncio
 from functools import cache
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from ingest_api.auth import public
 from ingest_api.problems import NotFound
 
 router = APIRouter(tags=["about"])
+_MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "No such file"}}
 
 _SHIPPED = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
 """Files of the package fastapi-offline, and their media types."""
@@ -61,7 +63,7 @@ async def docs(request: Request) -> Response:
     return HTMLResponse(_PAGE.format(title=escape(request.app.title)), headers={"Content-Security-Policy": _POLICY})
 
 
-@router.get("/docs/{name}", dependencies=[Depends(public())], include_in_schema=False)
+@router.get("/docs/{name}", response_class=Response, responses=_MISSING, dependencies=[Depends(public())])
 async def part_of_docs(name: str) -> Response:
     """A file that the page needs."""
     kept = {"Cache-Control": "public, max-age=3600"}

@@ -22,7 +22,7 @@ from schemas.clustering.limits import (
     MAX_DIMENSION,
     MAX_METADATA_BYTES,
     STREAM,
-    STREAM_PATTERN,
+    STREAM_TOLD,
     THRESHOLD,
 )
 
@@ -113,7 +113,7 @@ def _is_finite(number: float) -> bool:
 
 def check_stream(stream: str) -> list[FieldError]:
     if STREAM.fullmatch(stream) is None:
-        return [FieldError("stream", f"A stream's name matches {STREAM_PATTERN}")]
+        return [FieldError("stream", f"A stream's name has {STREAM_TOLD}")]
     return []
 
 

@@ -89,7 +89,7 @@ async def check_again(websocket: WebSocket, principal: Principal, message: Mappi
     if not any(message.get(name) for name in WAYS):
         return
     shown = await _named(websocket, message)
-    if shown.id != principal.id and (shown.user is None or shown.user != principal.user):
+    if shown.account != principal.account:
         raise Problem(409, "CONFLICT", "This socket is another caller's: open one of your own")
 
 

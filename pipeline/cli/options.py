@@ -11,7 +11,7 @@ import typer
 
 from pipeline.errors import Misconfigured
 from pipeline.settings import KafkaSettings
-from schemas.clustering.limits import STREAM, STREAM_PATTERN
+from schemas.clustering.limits import STREAM, STREAM_TOLD
 
 DataDir = Annotated[
     Path, typer.Option("--data-dir", envvar="THALWEG_DATA_DIR", help="Where everything is kept.", file_okay=False)
@@ -38,4 +38,4 @@ def kafka_settings(bootstrap: str) -> KafkaSettings:
 def check_stream(name: str) -> None:
     """Raises Misconfigured for what is no name of a stream."""
     if STREAM.fullmatch(name) is None:
-        raise Misconfigured(f"a stream's name matches {STREAM_PATTERN}, not {name[:150]!r}")
+        raise Misconfigured(f"a stream's name has {STREAM_TOLD}; not {name[:150]!r}")

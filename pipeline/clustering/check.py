@@ -14,7 +14,7 @@ from schemas.clustering.limits import (
     MAX_METADATA_BYTES,
     MAX_POINTS,
     STREAM,
-    STREAM_PATTERN,
+    STREAM_TOLD,
     THRESHOLD,
 )
 from schemas.clustering.points import Action, ClusteringConfig, PointsObserved
@@ -23,7 +23,7 @@ from schemas.clustering.points import Action, ClusteringConfig, PointsObserved
 def check_stream(name: str) -> Refuse | None:
     """None when a stream can be called so."""
     if STREAM.fullmatch(name) is None:
-        return Refuse("stream_invalid", f"a stream's name matches {STREAM_PATTERN}, not {name[:150]!r}")
+        return Refuse("stream_invalid", f"a stream's name has {STREAM_TOLD}; not {name[:150]!r}")
     return None
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 
-STREAM_PATTERN = r"[A-Za-z0-9._:-]{1,128}"
+STREAM_PATTERN = (
+    r"(?:[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,127}|\.[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,126}|\.\.[A-Za-z0-9._:-]{1,126})"
+)
+"""1 to 128 of these, but neither `.` nor `..`: clients take such steps out of an address before they send it (RFC 3986,
+5.2.4), so that nobody could ask for the stream. Written without looking ahead, which not every regular expression can.
+"""
+STREAM_TOLD = "1 to 128 of A-Z a-z 0-9 . _ : - and neither . nor .."
 STREAM = re.compile(STREAM_PATTERN)
 DEFAULT_STREAM = "default"
 

@@ -99,7 +99,10 @@ def _elsewhere(stream: str) -> list[Draught]:
         *(replace(fine, aside=aside, fates=frozenset({"partition_wrong"})) for aside in (1, 2, 3)),
         *(replace(fine, key=key, fates=frozenset({"key_mismatch"})) for key in (None, b"", b"\xff\xfe", b"k" * 5000)),
         replace(fine, key=fine.key and fine.key + b"\0", fates=frozenset({"key_mismatch"})),
-        *(of(good(name), "stream_invalid") for name in ("", "no good", "é", "x" * 129, "x" * 1_000_000, "a\0b", "a\n")),
+        *(
+            of(good(name), "stream_invalid")
+            for name in ("", "no good", "é", "x" * 129, "x" * 1_000_000, "a\0b", "a\n", ".", "..")
+        ),
     ]
 
 

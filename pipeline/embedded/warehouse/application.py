@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline.embedded.warehouse.door import Door
+from pipeline.http1 import OneHost
 
 
 def application(door: Door) -> Starlette:
@@ -17,7 +19,8 @@ def application(door: Door) -> Starlette:
             Route("/ping", _ok, methods=["GET", "HEAD"]),
             Route("/replicas_status", _ok, methods=["GET", "HEAD"]),
             Route("/{path:path}", _unknown, methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]),
-        ]
+        ],
+        middleware=[Middleware(OneHost)],
     )
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from pipeline.embedded.warehouse.settings import Limits
 from pipeline.embedded.warehouse.users import Role
+from pipeline.http1 import Http1
 
 _HEADERS = 500
 
@@ -57,8 +56,8 @@ class Connections:
         return Served
 
 
-class Connection(HttpToolsProtocol):
-    """uvicorn's, with a bound on what is no body (head, chunk sizes, trailers) and a deadline for heads.
+class Connection(Http1):
+    """HTTP/1, with a bound on what is no body (head, chunk sizes, trailers) and a deadline for heads.
 
     `role` is that of the last request that proved it. A head past `limits.head` bytes or 500 headers is answered 400.
     """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
+import httpx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,6 +26,7 @@ from ingest_api.clustering.checks import (
 from ingest_api.clustering.submit import Work, once_key, records_of
 from ingest_api.problems import FieldError
 from pipeline.clustering.check import check
+from schemas.clustering.limits import STREAM_PATTERN
 from schemas.clustering.points import PointsObserved
 from schemas.codec import Codec
 from tests.ingest_api.clustering.test_reading import JSON
@@ -126,8 +129,29 @@ CONFIGS = st.builds(
 )
 
 
+@given(name=st.from_regex(STREAM_PATTERN, fullmatch=True) | st.text("A-.:_z", min_size=1, max_size=4))
+def test_a_stream_that_can_be_made_can_be_asked_for(name: str) -> None:
+    """A client takes the steps `.` and `..` out of an address (RFC 3986, 5.2.4), and sends the rest as it is."""
+    if check_stream(name):
+        return
+    address = f"http://api/api/v1/streams/{name}"
+    assert urljoin(address, address) == address
+    assert urlsplit(urljoin("http://api/", f"/api/v1/streams/{name}/reset")).path == f"/api/v1/streams/{name}/reset"
+    assert httpx.URL(address).path == f"/api/v1/streams/{name}"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "a%2Fb", "a b", "a\n", "\0", "é", "x" * 129])
+def test_a_name_that_no_address_can_hold_is_refused(name: str) -> None:
+    assert check_stream(name)
+
+
+@pytest.mark.parametrize("name", ["...", ".a", "..a", "a.", "a..", ":", "x" * 128, "." * 128])
+def test_other_names_are_kept(name: str) -> None:
+    assert not check_stream(name)
+
+
 @given(
-    name=st.text(max_size=10) | st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True),
+    name=st.text(max_size=10) | st.from_regex(STREAM_PATTERN, fullmatch=True),
     points=arrays.arrays(np.float64, arrays.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=FINITE),
     config=st.none() | CONFIGS,
     given_metadata=METADATA,

@@ -28,6 +28,8 @@ def test_a_batch_within_all_limits_passes() -> None:
     [
         ("stream_invalid", {"stream": ""}),
         ("stream_invalid", {"stream": "a b"}),
+        ("stream_invalid", {"stream": "."}),
+        ("stream_invalid", {"stream": ".."}),
         ("stream_invalid", {"stream": "x" * 129}),
         ("batch_id_invalid", {"batch_id": ""}),
         ("batch_id_invalid", {"batch_id": "x" * 257}),
