@@ -19,6 +19,7 @@ from ingest_api.accounts import routes as accounts
 from ingest_api.audit import routes as audit
 from ingest_api.audit.outcome import Remembering, observer_among
 from ingest_api.clustering import routes as clustering
+from ingest_api.cookies import OwnCookie
 from ingest_api.envelopes import Envelope, Renderer
 from ingest_api.families import FAMILIES
 from ingest_api.heads import Heads
@@ -93,6 +94,7 @@ def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer, observe: 
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "Idempotency-Key", "Prefer", "Last-Event-ID"],
             expose_headers=_EXPOSED,
         )
+    app.add_middleware(OwnCookie)
     # The last added is the outermost.
     app.add_middleware(Requests, renderer=renderer, at_once=settings.max_connections, observe=observe)
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from starlette.requests import HTTPConnection
 
+from ingest_api.cookies import name_over
 from ingest_api.limits import address_key
 from ingest_api.principal import Principal
 from ingest_api.problems import Problem, Unauthenticated
@@ -18,8 +19,6 @@ from ingest_api.wiring import wiring_of
 from pipeline.settings import loopback
 from schemas.accounts.permissions import PERMISSIONS
 
-COOKIE, SECURE_COOKIE = "session", "__Host-session"
-"""The second over TLS: browsers take it from nobody but this very host (RFC 6265bis, 4.1.3.2)."""
 CSRF_HEADER = "x-csrf-token"
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -59,7 +58,7 @@ def presents_nothing(connection: HTTPConnection) -> bool:
 
 
 def cookie_of(connection: HTTPConnection) -> str:
-    return connection.cookies.get(SECURE_COOKIE) or connection.cookies.get(COOKIE) or ""
+    return connection.cookies.get(name_over(connection.url.scheme), "")
 
 
 def noted(connection: HTTPConnection, principal: Principal) -> Principal:

@@ -24,6 +24,8 @@ _LINGER_SECONDS = 5.0
 _LINGER_BYTES = 128 * 1024 * 1024
 _CLIENT_LEFT = 499
 _FULL_SECONDS = 5.0
+_PATH_CHARACTERS = 2048
+_QUERY_FIELDS = 1000
 Observe = Callable[[Scope, int], None]
 
 
@@ -61,6 +63,9 @@ class Requests:
             if self._open > self.at_once:
                 full = Busy("The server has as many connections as it takes", _FULL_SECONDS)
                 await self.renderer.render(HTTPConnection(scope), full)(scope, receive, answer)
+                return
+            if (endless := _endless(scope)) is not None:
+                await self.renderer.render(HTTPConnection(scope), endless)(scope, receive, answer)
                 return
             await self.app(scope, receive, answer)
         except ClientDisconnect:
@@ -234,6 +239,16 @@ class _Body:
                     self._complete = not message.get("more_body", False)
         except TimeoutError:
             return
+
+
+def _endless(scope: Scope) -> Problem | None:
+    """Why an address is not even looked up: it would be taken apart, on the loop, before anybody is asked who they are
+    (RFC 9110, 15.5.15)."""
+    if len(scope["path"]) > _PATH_CHARACTERS:
+        return Problem(414, "VALIDATION_ERROR", f"The path is longer than {_PATH_CHARACTERS} characters")
+    if scope["query_string"].count(b"&") >= _QUERY_FIELDS:
+        return Problem(414, "VALIDATION_ERROR", f"The query has more than {_QUERY_FIELDS} fields")
+    return None
 
 
 def _request_id(scope: Scope) -> str:

@@ -13,7 +13,7 @@ from ingest_api.accounts.authority import in_session, may_administer
 from ingest_api.accounts.door import AccountsDoor, door_of
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NONE, TAG_UNREADABLE
-from ingest_api.accounts.policy import check_email, check_password, check_username
+from ingest_api.accounts.policy import check_email, check_username
 from ingest_api.accounts.registration import offer_of, seen
 from ingest_api.auth import may
 from ingest_api.bodies import read, takes
@@ -112,7 +112,7 @@ async def make_user(request: Request, principal: Writer) -> Json:
     in_session(principal)
     may_administer(principal, None, given.roles)
     errors = _unfit(given.username, given.email, given.roles)
-    errors += check_password(given.password, [given.username, given.email or ""])
+    errors += await door.passwords.check(given.password, [given.username, given.email or ""])
     if errors:
         raise Invalid(errors)
     fields = {
@@ -231,7 +231,7 @@ async def _changed(request: Request, principal: Principal, user_id: str) -> User
     may_administer(principal, held, roles or ())
     errors = _unfit(given.username, given.email, roles or [])
     if given.password is not None:
-        errors += check_password(given.password, [held.username, held.email or ""])
+        errors += await door.passwords.check(given.password, [held.username, held.email or ""])
     if errors:
         raise Invalid(errors)
     author, version = author_of(request, principal.id), expected_version(request, given.version)

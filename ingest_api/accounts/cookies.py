@@ -6,7 +6,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from ingest_api.accounts.logins import LoggedIn
-from ingest_api.auth import COOKIE, SECURE_COOKIE
+from ingest_api.cookies import COOKIE, SECURE_COOKIE
 
 
 def set_cookie(connection: HTTPConnection, response: Response, opened: LoggedIn, *, remember: bool = False) -> None:

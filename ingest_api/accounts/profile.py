@@ -13,7 +13,6 @@ from ingest_api.accounts.confirm import confirmed
 from ingest_api.accounts.door import door_of, themselves
 from ingest_api.accounts.family import BODY
 from ingest_api.accounts.outcomes import CONFLICT, NOBODYS, NONE
-from ingest_api.accounts.policy import check_password
 from ingest_api.accounts.registration import seen
 from ingest_api.auth import authenticated, may
 from ingest_api.bodies import read, takes
@@ -75,7 +74,7 @@ async def change_password(request: Request, principal: Owner) -> Json:
     user = themselves(door, principal)
     if not await confirmed(door, request, user, given.current_password):
         raise Invalid([FieldError("current_password", "This is not the current password")])
-    errors = check_password(given.new_password, [user.username, user.email or ""], "new_password")
+    errors = await door.passwords.check(given.new_password, [user.username, user.email or ""], "new_password")
     if errors:
         raise Invalid(errors)
     hashed = await door.passwords.hash(given.new_password)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest_api.accounts.door import AccountsDoor
-from ingest_api.accounts.policy import check_email, check_password, check_username
+from ingest_api.accounts.policy import check_email, check_username
 from ingest_api.entities.orders import Author, Rejection, new_id
 from ingest_api.problems import Conflict, FieldError, Invalid, Problem
 from ingest_api.settings import Registering
@@ -44,7 +44,9 @@ async def register(door: AccountsDoor, author: Author, newcomer: Newcomer) -> Us
     errors = [*check_username(newcomer.username), *check_email(newcomer.email)]
     if newcomer.role not in OPEN_ROLES:
         errors.append(FieldError("role", f"Must be one of {', '.join(sorted(OPEN_ROLES))}"))
-    errors += check_password(newcomer.password, [newcomer.username, newcomer.email, newcomer.full_name or ""])
+    if not errors:  # the estimate costs most: what is refused anyhow is not estimated
+        known = [newcomer.username, newcomer.email, newcomer.full_name or ""]
+        errors += await door.passwords.check(newcomer.password, known)
     if errors:
         raise Invalid(errors)
     given = {
@@ -118,10 +120,9 @@ async def _mail_token(door: AccountsDoor, author: Author, user: User, purpose: P
 
 
 async def reset(door: AccountsDoor, author: Author, token: str, password: str) -> User:
-    """Raises Invalid, and Problem 400 for a token that is not good (any more)."""
-    user = door.directory.user(token.partition(".")[0])
-    known = [] if user is None else [user.username, user.email or ""]
-    errors = check_password(password, known, "new_password")
+    """Raises Invalid, and Problem 400 for a token that is not good (any more): before anything is estimated."""
+    user = _bearer_of(door, token, Purpose.RESET_PASSWORD)
+    errors = await door.passwords.check(password, [user.username, user.email or ""], "new_password")
     if errors:
         raise Invalid(errors)
     hashed = await door.passwords.hash(password)
@@ -147,17 +148,35 @@ def seen(door: AccountsDoor, user_id: str) -> User:
 async def _redeem(
     door: AccountsDoor, author: Author, token: str, purpose: Purpose, password: str | None = None
 ) -> User:
-    user_id = token.partition(".")[0]
+    bearer = _bearer_of(door, token, purpose)
+    user_id, digests = bearer.id, _digests(door, bearer, token, purpose)
     more = {} if password is None else {"password": password}
     try:
-        user = door.directory.user(user_id)
-        if user is None or user.email is None:
-            raise Rejection("token_invalid", "The token is not valid, or has expired, or has been used")
-        digests = list(door.seals.digests(purpose, bound(token, user.email)))
         await door.orders.order(author, User, user_id, str(purpose), {"digests": digests} | more)
     except Rejection as rejection:
-        raise Problem(400, "VALIDATION_ERROR", rejection.detail, reason="TOKEN_INVALID") from None
+        raise _no_token(rejection.detail) from None
     return seen(door, user_id)
+
+
+def _bearer_of(door: AccountsDoor, token: str, purpose: Purpose) -> User:
+    """Whom a mailed token was made for, as this process sees it: a stranger's costs neither work nor a command. Raises
+    Problem 400; the worker, which decides, looks again."""
+    user, at = door.directory.user(token.partition(".")[0]), door.clock()
+    shown = () if user is None else _digests(door, user, token, purpose)
+    if user is None or not any(
+        each.purpose is purpose and each.digest in shown and each.expires_at > at for each in user.tokens
+    ):
+        raise _no_token("The token is not valid, or has expired, or has been used")
+    return user
+
+
+def _digests(door: AccountsDoor, user: User, token: str, purpose: Purpose) -> list[str]:
+    """What the token may be kept as, bound to the address that the user has now."""
+    return [] if user.email is None else list(door.seals.digests(purpose, bound(token, user.email)))
+
+
+def _no_token(detail: str) -> Problem:
+    return Problem(400, "VALIDATION_ERROR", detail, reason="TOKEN_INVALID")
 
 
 def offer_of(door: AccountsDoor, user_id: str, recipient: str, username: str, purpose: Purpose) -> dict[str, Any]:

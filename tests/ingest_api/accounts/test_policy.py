@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pyotp
 import pytest
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
@@ -39,6 +41,44 @@ def test_words_of_the_context_with_little_added_are_no_password(password: str) -
 def test_a_password_has_eight_to_128_characters(length: int, taken: bool) -> None:
     password = ("k7#Qw9zP!xR2vM5j" * 9)[:length]
     assert (check_password(password, []) == []) is taken
+
+
+@pytest.mark.parametrize(
+    "password",
+    [("4@8({[<3691!|70$5+%2" * 7)[:MAX_PASSWORD], "()" * 64, "12" * 64, ("147+|l!" * 19)[:MAX_PASSWORD], "a" * 128],
+)
+def test_no_password_takes_long_to_estimate(password: str) -> None:
+    """The first took zxcvbn 5 s of processor: each sign may stand for a letter, and it tries all combinations."""
+    before = time.thread_time()
+    check_password(password, ["a" * 256, password])
+    assert time.thread_time() - before < 0.4
+
+
+def test_signs_that_look_like_letters_are_seen_through_however_many_there_are() -> None:
+    assert check_password("p@$$w0rd", [])
+    assert check_password("p@ssw0rd{[(<|!1$5", ["p@ssw0rd{[(<|!1$5"])
+    assert check_password("4k@9{Q<3x6!|7vz0$5+%2", []) == []
+
+
+async def test_a_token_that_is_none_is_refused_before_its_password_is_looked_at() -> None:
+    async with house() as at:
+        await at.user("ada")
+        at.desk.door.passwords = Passwords(waiting=0)
+        ordered = len(at.desk.orders.ordered)
+        user = at.desk.door.directory.named("ada")
+        assert user is not None
+        for token in ("junk", "admin.junk", f"{user.id}.junk", "." * 512):
+            body = {"token": token, "new_password": "4@8({[<3691!|70$5+%2"}
+            assert (await at.http.post("/api/auth/reset-password", json=body)).status_code == 400
+            assert (await at.http.post("/api/auth/verify-email", json=body)).status_code == 400
+        assert len(at.desk.orders.ordered) == ordered
+
+
+async def test_more_estimates_than_may_wait_are_refused_and_said_to_be() -> None:
+    async with house() as at:
+        at.desk.door.passwords = Passwords(waiting=0)
+        answer = await at.register("ada")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 async def test_a_password_is_compared_whole_and_as_it_was_typed() -> None:
