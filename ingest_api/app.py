@@ -48,7 +48,12 @@ ENVELOPES: tuple[Envelope, ...] = (registry.ENVELOPE, *FAMILIES)
 
 _STOP_SECONDS = 5.0
 _LOG = logging.getLogger("thalweg.api")
+_ASKED = [
+    *("Authorization", "X-API-Key", "X-CSRF-Token", "If-Match", "X-Request-ID", "Idempotency-Key", "Prefer"),
+    "Last-Event-ID",
+]
 _EXPOSED = [
+    "ETag",
     "X-Request-ID",
     "Retry-After",
     *(f"X-RateLimit-{part}" for part in ("Limit", "Remaining", "Reset", "Window")),
@@ -91,7 +96,8 @@ def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer, observe: 
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "Idempotency-Key", "Prefer", "Last-Event-ID"],
+            allow_headers=_ASKED,
+            allow_credentials=True,  # to the origins that are listed, of which none is *
             expose_headers=_EXPOSED,
         )
     app.add_middleware(OwnCookie)

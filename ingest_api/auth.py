@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from ingest_api.cookies import name_over
 from ingest_api.limits import address_key
+from ingest_api.origin import origin_allowed
 from ingest_api.principal import Principal
 from ingest_api.problems import Problem, Unauthenticated
 from ingest_api.wiring import wiring_of
@@ -20,7 +21,13 @@ from pipeline.settings import loopback
 from schemas.accounts.permissions import PERMISSIONS
 
 CSRF_HEADER = "x-csrf-token"
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_HOPS = (
+    "forwarded", "x-forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-remote-", "x-original-",
+    "x-envoy-", "x-proxy", "x-amzn-", "x-azure-", "x-appengine-", "x-arr-", "x-host", "x-scheme", "true-client-ip",
+    "cf-", "cdn-", "fastly-", "fly-", "akamai-", "ngrok-", "x-tunnel", "tailscale-", "proxy-", "remote-",
+    "max-forwards",
+)  # fmt: skip
+"""How the names begin of headers that proxies, balancers and tunnels add."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -136,17 +143,26 @@ def public(*, limited: bool = True) -> Guard:
 
 
 def is_local(connection: HTTPConnection) -> bool:
-    """Whether the caller sits on this machine and says so by name.
+    """Whether the request looks as one does that a program on this machine sends to this very port itself.
 
-    A proxy's headers mean that somebody else may stand behind it; a foreign Host means that a web page was led
-    here by its DNS (rebinding). Neither counts as local.
+    A proxy's header means that somebody else may stand behind it; a foreign Host, that a web page was led here by its
+    DNS (rebinding); another port, that something listens there; a foreign Origin, that another site's page asks. What
+    looks so may yet have been passed on by what adds nothing: see accounts.development.
     """
-    client = connection.client
+    client, server = connection.client, connection.scope.get("server")
     if client is None or not loopback(client.host):
         return False
-    if any(name in connection.headers for name in _FORWARDED):
+    if any(name.startswith(_HOPS) for name in connection.headers):
         return False
-    return loopback(connection.url.hostname or "")
+    if connection.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        return False
+    url = connection.url
+    port = url.port or (443 if url.scheme in ("https", "wss") else 80)
+    return (
+        loopback(url.hostname or "")
+        and (server is None or server[1] in (None, port))
+        and origin_allowed(connection, ())
+    )
 
 
 async def _count(connection: HTTPConnection, principal: Principal | None) -> None:

@@ -193,6 +193,12 @@ class BoundedStorage(Storage):
     async def clear(self, key: str) -> None:
         self._windows.pop(key, None)
 
+    def give_back(self, key: str) -> None:
+        """One less in the window, if it is still the one that was counted in."""
+        window = self._live(key)
+        if window is not None and window[0] > 0:
+            self._windows[key] = (window[0] - 1, window[1])
+
     def _live(self, key: str) -> tuple[int, float] | None:
         window = self._windows.get(key)
         if window is not None and window[1] <= self._now():

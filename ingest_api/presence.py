@@ -14,17 +14,19 @@ class Presence:
         self._signals: dict[str, set[asyncio.Event]] = {}
 
     @contextmanager
-    def of(self, account: str) -> Iterator[asyncio.Event]:
-        """A signal that is set when the account has changed; clear it to wait for the next."""
+    def of(self, *accounts: str) -> Iterator[asyncio.Event]:
+        """A signal that is set when one of the accounts has changed; clear it to wait for the next."""
         signal = asyncio.Event()
-        self._signals.setdefault(account, set()).add(signal)
+        for account in accounts:
+            self._signals.setdefault(account, set()).add(signal)
         try:
             yield signal
         finally:
-            held = self._signals[account]
-            held.discard(signal)
-            if not held:
-                del self._signals[account]
+            for account in set(accounts):
+                held = self._signals[account]
+                held.discard(signal)
+                if not held:
+                    del self._signals[account]
 
     def changed(self, account: str) -> None:
         for signal in self._signals.get(account, ()):

@@ -53,7 +53,10 @@ class ApiSettings:
     - `admin_password` (THALWEG_ADMIN_PASSWORD): password of the user `admin`, at least 12 characters, with which the
       first start makes that user; it is changed like any other's.
     - `dev_admin` (THALWEG_DEV_ADMIN, on where the host is loopback and no password is set): lets `admin` in with
-      the password `admin123`, from this machine alone. Without it and without a password the server does not start.
+      the password `admin123`, if the caller is a program of the same user on this machine that can be seen to pass
+      nothing on. Without it and without a password the server does not start.
+    - `dev_password` (THALWEG_DEV_PASSWORD, made by `thalweg up`): another password of the development administrator,
+      which is secret, and good from anywhere.
     - `api_keys` (THALWEG_API_KEYS, none): hashed keys as `python -m ingest_api.accounts.keys` prints them.
     - `rate_limits` (THALWEG_RATE_LIMITS, on): `off`, `on`, or a factor by which every limit is multiplied.
     """
@@ -78,6 +81,7 @@ class ApiSettings:
     jwt_audience: str = "thalweg-api"
     admin_password: str | None = field(default=None, repr=False)
     dev_admin: bool = False
+    dev_password: str | None = field(default=None, repr=False)
     api_keys: tuple[ApiKey, ...] = ()
     rate_limits: float = 1.0
 
@@ -128,6 +132,7 @@ class ApiSettings:
             jwt_audience=setting(environ, "THALWEG_JWT_AUDIENCE", cls.jwt_audience, str),
             admin_password=password,
             dev_admin=setting(environ, "THALWEG_DEV_ADMIN", password is None and loopback(host), flag),
+            dev_password=secret(environ, "THALWEG_DEV_PASSWORD", None, _password),
             api_keys=secret(environ, "THALWEG_API_KEYS", (), _keys),
             rate_limits=setting(environ, "THALWEG_RATE_LIMITS", cls.rate_limits, _factor),
         )

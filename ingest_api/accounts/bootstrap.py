@@ -28,8 +28,8 @@ class Bootstrap:
     def start(self) -> None:
         if self._lets_anyone_in():
             _LOG.warning(
-                "DEVELOPMENT ADMIN IS ON: anyone on this machine can log in as admin / %s, unless its password was "
-                "changed. Set THALWEG_ADMIN_PASSWORD before anyone else can reach it.",
+                "DEVELOPMENT ADMIN IS ON: your programs on this machine can log in as admin / %s, unless its password "
+                "was changed. Set THALWEG_ADMIN_PASSWORD before anyone else can reach it.",
                 DEVELOPMENT_PASSWORD,
             )
         self._task = asyncio.create_task(self._until_led())

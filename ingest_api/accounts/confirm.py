@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from ingest_api.accounts.development import matches
 from ingest_api.accounts.door import AccountsDoor
+from pipeline.errors import Overloaded
 from schemas.accounts.users import User
 
 
@@ -12,8 +14,12 @@ async def confirmed(door: AccountsDoor, request: Request, user: User, password: 
     """Whether it is the password, and what else was asked for, `besides`, was right. Raises RateLimited, Overloaded."""
     address = request.client.host if request.client else None
     familiar = {session.address for session in user.sessions}
-    await door.throttle.admit(user.id, address, familiar)
-    if await door.passwords.verify(user.password, password) and besides:
-        return True
-    await door.throttle.failed(user.id, address, familiar)
-    return False
+    async with door.throttle.attempt(user.id, address, familiar) as attempt:
+        try:
+            right = await matches(door, request, user, password)
+        except Overloaded:
+            attempt.undecided()
+            raise
+        if right and besides:
+            attempt.undecided()  # what failed before still counts: who is in already is not thereby proven
+    return right and besides

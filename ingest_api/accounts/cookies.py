@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from ingest_api.accounts.logins import LoggedIn
-from ingest_api.cookies import COOKIE, SECURE_COOKIE
+from ingest_api.cookies import SECURE_COOKIE, name_over
+from ingest_api.origin import origin_allowed
+from ingest_api.wiring import wiring_of
 
 
 def set_cookie(connection: HTTPConnection, response: Response, opened: LoggedIn, *, remember: bool = False) -> None:
-    """For browsers, which say where a request comes from; programs do not, and get none."""
-    if "origin" not in connection.headers:
+    """For pages of this host and of the origins of the settings; programs send no Origin and get no cookie. Nor does
+    any other page: it could log whoever visits it in as somebody else, and read what they then write."""
+    origins = wiring_of(connection).settings.cors_origins
+    if "origin" not in connection.headers or not origin_allowed(connection, origins):
         return
-    secure = connection.url.scheme == "https"
+    name = name_over(connection.url.scheme)
+    secure = name == SECURE_COOKIE
     response.set_cookie(
-        SECURE_COOKIE if secure else COOKIE,
+        name,
         opened.cookie,
         max_age=opened.lasts if remember else None,
         path="/",
         secure=secure,
         httponly=True,
-        samesite="strict" if secure else "lax",
+        samesite=_samesite(connection, secure=secure),
     )
 
 
-def clear_cookie(response: Response) -> None:
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
-    response.delete_cookie(SECURE_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+def clear_cookie(connection: HTTPConnection, response: Response) -> None:
+    name = name_over(connection.url.scheme)
+    secure = name == SECURE_COOKIE
+    same = _samesite(connection, secure=secure)
+    response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite=same)
+
+
+def _samesite(connection: HTTPConnection, *, secure: bool) -> Literal["strict", "lax", "none"]:
+    """`None` for a page of another site, which would get no cookie back otherwise: what guards it is that its origin is
+    listed, and the CSRF token. Browsers take that over TLS alone. A browser too old to tell says nothing of sites."""
+    if not secure:
+        return "lax"
+    return "none" if connection.headers.get("sec-fetch-site") == "cross-site" else "strict"

@@ -56,7 +56,7 @@ async def logout(
     """Ends this session, or all of the user's."""
     await log_out(door_of(request), author_of(request, principal.id), principal, everywhere=everywhere)
     answer = Json({"success": True, "message": "Logged out successfully"})
-    clear_cookie(answer)
+    clear_cookie(request, answer)
     return answer
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
 from ingest_api.accounts import factor
+from ingest_api.accounts.codes import tried_code
+from ingest_api.accounts.development import matches
 from ingest_api.accounts.door import AccountsDoor
 from ingest_api.accounts.tokens import Use, new_token_id
-from ingest_api.auth import is_local
 from ingest_api.entities.orders import Author, Rejection, author_of, new_id
 from ingest_api.principal import Principal
 from ingest_api.problems import Busy, InvalidCredentials, Problem, Unauthenticated
 from pipeline.accounts.letters import refresh_reused
 from pipeline.accounts.sealing import Unopenable
+from pipeline.errors import Failure
 from schemas.accounts.permissions import OWN, permitted, scopes_of
 from schemas.accounts.users import Status, User
 
@@ -56,15 +59,18 @@ async def log_in(door: AccountsDoor, request: HTTPConnection, attempt: Attempt) 
     address = request.client.host if request.client else None
     account = user.id if user is not None else attempt.identifier
     familiar = {session.address for session in user.sessions} if user is not None else set()
-    await door.throttle.admit(account, address, familiar)
-    try:
-        proven = await _proven(door, request, user, attempt)
-        opened = await _open(door, request, proven, attempt)
-    except Unauthenticated as problem:
-        if not problem.extra.get("requires_2fa") or attempt.code is not None:
-            await door.throttle.failed(account, address, familiar)
-        raise
-    await door.throttle.succeeded(account, address)
+    async with door.throttle.attempt(account, address, familiar) as tried:
+        try:
+            proven = await _proven(door, request, user, attempt)
+            opened = await _open(door, request, proven, attempt)
+        except Unauthenticated as problem:
+            if problem.extra.get("requires_2fa") and attempt.code is None:
+                tried.undecided()
+            raise
+        except (Problem, Failure):
+            tried.undecided()
+            raise
+        tried.succeeded()
     return opened
 
 
@@ -82,9 +88,7 @@ async def _known(door: AccountsDoor, identifier: str) -> User | None:
 
 async def _proven(door: AccountsDoor, request: HTTPConnection, user: User | None, attempt: Attempt) -> User:
     """The user whose password it is; as much work, and as long, where there is none."""
-    reachable = user is not None and (not user.local_only or is_local(request))
-    kept = user.password if user is not None and reachable else None
-    if not await door.passwords.verify(kept, attempt.password) or user is None:
+    if not await matches(door, request, user, attempt.password) or user is None:
         raise InvalidCredentials
     if user.status is not Status.ACTIVE:
         raise Problem(403, "AUTHORIZATION_ERROR", f"This account is {user.status}", reason="ACCOUNT_INACTIVE")
@@ -107,31 +111,45 @@ async def _open(door: AccountsDoor, request: HTTPConnection, user: User, attempt
         "password_changed_at": user.password_changed_at,
         "address": author.address,
         "agent": request.headers.get("user-agent", "")[:200] or None,
-    } | _second_factor(door, user, attempt.code)
+    }
+    if user.totp is None:
+        await _order_session(door, author, user, given)
+    elif not (attempt.code or "").strip():
+        raise _factor_needed("A code of the second factor is needed")
+    else:
+        async with tried_code(door, request, user) as tried:
+            try:
+                await _order_session(door, author, user, given | _second_factor(door, user, attempt.code or ""))
+            except Unauthenticated:
+                raise
+            except (Problem, Failure):
+                tried.undecided()
+                raise
+            tried.succeeded()
+    return _answered(door, user.id, session, access, refresh_token, lasts)
+
+
+async def _order_session(door: AccountsDoor, author: Author, user: User, given: Mapping[str, object]) -> None:
     try:
         await door.orders.order(author, User, user.id, "open_session", given)
     except Rejection as rejection:
         asks = rejection.code in ("code_spent", "second_factor_missing")
         raise (_factor_needed(rejection.detail) if asks else InvalidCredentials(rejection.detail)) from None
-    return _answered(door, user.id, session, access, refresh_token, lasts)
 
 
-def _second_factor(door: AccountsDoor, user: User, code: str | None) -> dict[str, object]:
+def _second_factor(door: AccountsDoor, user: User, code: str) -> dict[str, object]:
     """What the code proves. Raises Unauthenticated where it proves nothing."""
-    if user.totp is None:
-        return {}
-    text = factor.as_made(code or "")
+    text = factor.as_made(code)
     if factor.is_totp(text):
         try:
-            step = factor.step_of(door.seals.open(user.totp), text, door.clock())
+            step = factor.step_of(door.seals.open(user.totp or ""), text, door.clock())
         except Unopenable:
             raise Busy("The second factor cannot be checked: the server's account secret was changed", 60) from None
         if step is not None:
             return {"step": step}
     elif factor.is_backup(text):
         return {"backup": list(door.seals.digests("backup", text))}
-    message = "The code of the second factor is wrong" if text else "A code of the second factor is needed"
-    raise _factor_needed(message)
+    raise _factor_needed("The code of the second factor is wrong")
 
 
 def _factor_needed(message: str) -> InvalidCredentials:

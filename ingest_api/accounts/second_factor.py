@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
 from ingest_api.accounts import factor, forms, shapes
+from ingest_api.accounts.codes import tried_code
 from ingest_api.accounts.confirm import confirmed
 from ingest_api.accounts.door import AccountsDoor, door_of, themselves
 from ingest_api.accounts.family import BODY
@@ -75,9 +76,12 @@ async def disable(request: Request, principal: Owner) -> Json:
     door = door_of(request)
     user = themselves(door, principal)
     code = factor.as_made(given.totp_code)
-    fits = user.totp is not None and _fits(door, user, code)
-    if not await confirmed(door, request, user, given.password, besides=fits):
-        raise _wrong("password or totp_code")
+    async with tried_code(door, request, user) as tried:
+        fits = user.totp is not None and _fits(door, user, code)
+        if fits:
+            tried.undecided()
+        if not await confirmed(door, request, user, given.password, besides=fits):
+            raise _wrong("password or totp_code")
     await door.orders.order(author_of(request, principal.id), User, user.id, "remove_factor")
     await door.tell(seen(door, user.id), second_factor_changed, False)
     return Json({"success": True, "message": "The second factor is off"})

@@ -64,7 +64,7 @@ async def logout(request: Request, principal: Caller, everywhere: bool = False) 
     """Ends this session, or all of the user's: their tokens are refused by every server within a moment."""
     await log_out(door_of(request), author_of(request, principal.id), principal, everywhere=everywhere)
     answer = Json({"success": True, "message": "Logged out"})
-    clear_cookie(answer)
+    clear_cookie(request, answer)
     return answer
 
 

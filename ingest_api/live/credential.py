@@ -30,7 +30,8 @@ async def keep_checking(
     A crowd that came at once is not looked at all at once.
     """
     wait = random.uniform(interval / 2, interval)
-    with accounts.presence.of(principal.key or principal.user or principal.id) as changed:
+    standing_for = [each for each in (principal.key, principal.user) if each] or [principal.id]  # a key and its owner
+    with accounts.presence.of(*standing_for) as changed:
         while subscriber.ending is None:
             await _either(changed, wait)
             wait = interval

@@ -16,7 +16,7 @@ from ingest_api.envelopes import Renderer
 from ingest_api.json import encode
 from ingest_api.limits import address_key
 from ingest_api.live.bridge import Live, live_of
-from ingest_api.live.origin import origin_allowed
+from ingest_api.origin import origin_allowed
 from ingest_api.principal import Principal
 from ingest_api.problems import Problem, Unauthenticated
 from ingest_api.wiring import wiring_of

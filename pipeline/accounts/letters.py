@@ -24,6 +24,7 @@ class MailPurpose(StrEnum):
     PASSWORD_CHANGED = "password_changed"
     SECOND_FACTOR_CHANGED = "second_factor_changed"
     ADDRESS_CHANGED = "address_changed"
+    SECOND_FACTOR_GUESSED = "second_factor_guessed"
     REFRESH_REUSED = "refresh_reused"
     WEBHOOK_DISABLED = "webhook_disabled"
 
@@ -114,6 +115,22 @@ If you did not want that, tell your administrator: {link_base}
 """
     subject = "The address of your account was changed"
     return _news(seals, user_id, recipient, MailPurpose.ADDRESS_CHANGED, subject, text, now)
+
+
+def second_factor_guessed(
+    seals: Seals, user_id: str, recipient: str, username: str, address: str | None, link_base: str, now: int
+) -> MailRequested:
+    """`address` is where the last wrong code came from."""
+    text = f"""Hello {_word(username)},
+
+until {_when(now)} somebody entered several wrong codes of your second factor, the last from
+{_word(address or "an unknown address")}. Whoever did has your password.
+
+If it was not you, ask for a new password now, at POST {link_base}/api/auth/forgot-password. Your second factor has
+held: they were not let in.
+"""
+    subject = "Somebody tries codes of your second factor"
+    return _news(seals, user_id, recipient, MailPurpose.SECOND_FACTOR_GUESSED, subject, text, now)
 
 
 def refresh_reused(

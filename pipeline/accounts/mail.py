@@ -73,6 +73,11 @@ class MailSettings:
     shown: bool = True
 
     @property
+    def public_host(self) -> str:
+        """The host of `public_url`."""
+        return urlsplit(self.public_url).hostname or ""
+
+    @property
     def configured(self) -> bool:
         return self.server is not None
 

@@ -94,9 +94,10 @@ class Screen:
         self._console.print(self._addresses())
         if "api" in self._names and self._development_admin():
             self._say(
-                "[bold yellow]DEVELOPMENT ONLY[/bold yellow]: user [bold]admin[/bold], password "
-                "[bold]admin123[/bold], accepted from this machine alone. Set THALWEG_ADMIN_PASSWORD before anyone "
-                "else can reach the API."
+                "[bold yellow]DEVELOPMENT ONLY[/bold yellow]: user [bold]admin[/bold], password [bold]"
+                f"{escape(self._environment.get('THALWEG_DEV_PASSWORD', 'admin123'))}[/bold], made for you and kept in "
+                f"{self._settings.data_dir / FILE}; your own programs on this machine may say [bold]admin123[/bold]. "
+                "Set THALWEG_ADMIN_PASSWORD before anyone else can reach the API."
             )
 
     def _addresses(self) -> Table:

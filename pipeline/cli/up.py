@@ -14,6 +14,7 @@ from pipeline.cli.options import DEFAULT_DATA_DIR, DataDir
 from pipeline.cli.screen import Screen
 from pipeline.embedded import parts, runstate, secrets
 from pipeline.embedded.ports import check_free
+from pipeline.embedded.privacy import make_private
 from pipeline.embedded.settings import StackSettings
 from pipeline.embedded.supervisor import Supervisor
 
@@ -86,7 +87,8 @@ def up(
 
 def run(settings: StackSettings, wanted: list[parts.Part]) -> None:
     """Holds the data directory, checks the ports, and keeps the parts running until told to stop."""
-    _make(settings.data_dir)
+    make_private(settings.data_dir)
+    (settings.data_dir / ".gitignore").write_text("*\n", encoding="utf-8")  # invisible to git wherever it is put
     with runstate.sole_run(settings.data_dir):
         check_free([port for part in wanted for port in part.ports])
         environment = parts.environment(settings, secrets.keep(settings.data_dir), os.environ)
@@ -98,9 +100,3 @@ def run(settings: StackSettings, wanted: list[parts.Part]) -> None:
 
 async def _supervise(wanted: list[parts.Part], data_dir: Path, environment: dict[str, str], screen: Screen) -> None:
     await Supervisor(wanted, data_dir, environment, screen.show).run()
-
-
-def _make(data_dir: Path) -> None:
-    """Readable by its owner alone, and invisible to git wherever it is put."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (data_dir / ".gitignore").write_text("*\n", encoding="utf-8")

@@ -18,7 +18,7 @@ from pipeline.embedded import leash
 from pipeline.embedded.events import Crashed, Event, Progress, Ready, Starting, Stopped, Stopping
 from pipeline.embedded.logs import PartLog
 from pipeline.embedded.output import Lines, reason_of
-from pipeline.embedded.parts import Part
+from pipeline.embedded.parts import Part, environment_of
 from pipeline.embedded.runstate import PartState, State
 
 _PROBE_EVERY_S = 0.1
@@ -59,7 +59,7 @@ class Keeper:
         self.part = part
         self.state = PartState(part.name, since=now())
         self.ready = asyncio.Event()
-        self._environment = {**environment, **part.environment}
+        self._environment = environment_of(part, environment)
         self._pass_fds = pass_fds
         self._log = log
         self._tell = tell

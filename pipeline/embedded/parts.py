@@ -17,6 +17,21 @@ from pipeline.errors import Misconfigured
 from pipeline.settings import Environment
 
 LOOPBACK = "127.0.0.1"
+_READERS = frozenset({"warehouse", "tables", "archive", "api"})
+SECRETS: Mapping[str, frozenset[str]] = {
+    "THALWEG_JWT_SECRETS": frozenset({"api"}),
+    "THALWEG_CURSOR_SECRETS": frozenset({"api"}),
+    "THALWEG_API_KEYS": frozenset({"api"}),
+    "THALWEG_ADMIN_PASSWORD": frozenset({"api"}),
+    "THALWEG_DEV_PASSWORD": frozenset({"api"}),
+    "THALWEG_ACCOUNT_SECRETS": frozenset({"api", "courier"}),
+    "THALWEG_SMTP_URL": frozenset({"api", "courier"}),
+    "THALWEG_CLICKHOUSE_URL": _READERS,
+    "THALWEG_WAREHOUSE_PASSWORD": _READERS,
+    "THALWEG_ANALYST_PASSWORD": frozenset({"warehouse"}),
+}
+"""Variables that hold a secret, or may, and the parts that need it (`worker` for every worker): no other gets it, nor
+the name of the file that holds it."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +81,14 @@ def only(parts: Sequence[Part], names: Iterable[str]) -> list[Part]:
 
 
 def environment(settings: StackSettings, secrets: Secrets, environ: Environment) -> dict[str, str]:
-    """The environment of every part. A secret that the operator has set stays; an external warehouse gets none."""
+    """The environment of a run; `environment_of` is what each part gets of it.
+
+    A secret that the operator has set stays; an external warehouse gets none.
+    """
     made = {
         "THALWEG_JWT_SECRETS": f"k1:{secrets.jwt_secret}",
         "THALWEG_ACCOUNT_SECRETS": f"k1:{secrets.account_secret}",
+        "THALWEG_DEV_PASSWORD": secrets.dev_password,
     }
     if settings.clickhouse_url is None:
         made |= {
@@ -88,6 +107,13 @@ def environment(settings: StackSettings, secrets: Secrets, environ: Environment)
     }
     wanted = {name: value for name, value in made.items() if not environ.get(f"{name}_FILE")}
     return {**wanted, **environ, **told}
+
+
+def environment_of(part: Part, environment: Mapping[str, str]) -> dict[str, str]:
+    """What a part is started with: of the run's environment, all but the secrets of others."""
+    family = _family(part)
+    needed_by = {name: SECRETS.get(name.removesuffix("_FILE"), {family}) for name in environment}
+    return {**{name: value for name, value in environment.items() if family in needed_by[name]}, **part.environment}
 
 
 def _archive() -> Part:

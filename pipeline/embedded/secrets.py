@@ -17,14 +17,19 @@ def _random() -> str:
     return secrets.token_urlsafe(32)
 
 
+def _typable() -> str:
+    return "-".join(secrets.token_hex(3) for _ in range(4))
+
+
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Random, 256 bits each. `repr` shows none of them."""
+    """Random, 256 bits each, but `dev_password`, which people type: 96. `repr` shows none of them."""
 
     warehouse_password: str = field(default_factory=_random, repr=False)
     analyst_password: str = field(default_factory=_random, repr=False)
     jwt_secret: str = field(default_factory=_random, repr=False)
     account_secret: str = field(default_factory=_random, repr=False)
+    dev_password: str = field(default_factory=_typable, repr=False)
 
 
 def keep(data_dir: Path) -> Secrets:

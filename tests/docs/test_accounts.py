@@ -101,9 +101,12 @@ def test_the_limits_are_those_that_hold(text: str) -> None:
 
 
 def test_the_throttles_of_failures_are_those_that_hold() -> None:
-    told = dict(cells for cells in rows(TEXT) if len(cells) == 2 and cells[0].startswith("from "))
+    told = dict(cells for cells in rows(TEXT) if len(cells) == 2 and cells[0].startswith(("from one", "from all")))
     assert [int(number) for number in told.values()] == [throttle.PER_ADDRESS.amount, throttle.FROM_STRANGERS.amount]
     assert f"in {throttle.WINDOW_MINUTES} minutes" in TEXT
+    codes = next(cells for cells in rows(TEXT) if cells[0] == "from anywhere")
+    assert (int(codes[1]), throttle.CODES.get_expiry()) == (throttle.CODES.amount, 3600)
+    assert throttle.CODES_TOLD == 3
 
 
 def test_credentials_hold_as_long_as_is_told() -> None:

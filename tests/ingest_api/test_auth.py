@@ -111,7 +111,9 @@ async def test_a_websocket_without_a_valid_credential_is_refused(app: FastAPI, q
 
 def test_local_is_who_sits_on_this_machine_and_says_so_by_name(app: FastAPI) -> None:
     assert is_local(connection(app, "http"))
-    assert is_local(connection(app, "http", client="::1", host="localhost"))
+    assert is_local(connection(app, "http", client="::1", host="localhost:8000"))
+    assert is_local(connection(app, "http", origin="http://127.0.0.1:8000", sec_fetch_site="same-origin"))
+    assert not is_local(connection(app, "http", host="localhost"))
     assert not is_local(connection(app, "http", client="192.0.2.1"))
     assert not is_local(connection(app, "http", host="evil.example"))
     assert not is_local(connection(app, "http", x_forwarded_for="127.0.0.1"))

@@ -127,11 +127,12 @@ async def test_no_origin_is_allowed_unless_it_is_set() -> None:
         answer = await http.get("/live", headers=page)
         assert answer.headers["Access-Control-Allow-Origin"] == "https://console.example"
         assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
         other = await http.get("/live", headers={"Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in other.headers
         preflight = await http.options(
             "/auth/login",
-            headers=page | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-API-Key"},
+            headers=page | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-CSRF-Token"},
         )
         assert preflight.status_code == 200
         assert "X-Request-ID" in preflight.headers

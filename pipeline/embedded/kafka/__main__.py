@@ -14,6 +14,7 @@ from pipeline.embedded.kafka import storage
 from pipeline.embedded.kafka.jars import Fetched, JarStore, write_lock
 from pipeline.embedded.kafka.jvm import BROKER, Jvm
 from pipeline.embedded.kafka.properties import BrokerSettings
+from pipeline.embedded.privacy import make_private
 from pipeline.errors import Failure
 
 
@@ -44,6 +45,7 @@ def main() -> int:
 
 def _run(settings: BrokerSettings) -> None:
     lifeline.attach(os.environ)
+    make_private(settings.data_dir, ())
     jvm = Jvm(JarStore().class_path(_say), settings.heap_mib, storage.temporary(settings))
     properties = storage.prepare(settings, jvm)
     leash.become(jvm.command(BROKER, str(properties)))

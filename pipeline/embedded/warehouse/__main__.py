@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipeline.embedded.privacy import make_private
 from pipeline.embedded.warehouse.confinement import Rights, confine
 from pipeline.embedded.warehouse.settings import CONFINED, SECRETS, SECRETS_FD, TEMPORARY
 from pipeline.errors import Misconfigured
@@ -28,9 +29,12 @@ def main(arguments: Sequence[str]) -> None:
     data_dir = options.data_dir.resolve()
     temporary = data_dir / TEMPORARY / str(os.getpid())
     try:
+        make_private(data_dir, (TEMPORARY,))
         temporary.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         sys.exit(f"the warehouse cannot use {data_dir}: {error.strerror}")
+    except Misconfigured as error:
+        sys.exit(str(error))
     try:
         kept = _without_secrets(os.environ)
     except Misconfigured as error:

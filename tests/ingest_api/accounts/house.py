@@ -46,9 +46,9 @@ class House:
     http: httpx.AsyncClient
     clock: Hours = field(default_factory=Hours)
 
-    def elsewhere(self) -> httpx.AsyncClient:
+    def elsewhere(self, address: str = "198.51.100.7") -> httpx.AsyncClient:
         """A caller from another address."""
-        transport = httpx.ASGITransport(self.app, client=("198.51.100.7", 1))
+        transport = httpx.ASGITransport(self.app, client=(address, 1))
         return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
     async def login(self, identifier: str = "admin", password: str = ADMIN_PASSWORD, **more: Any) -> httpx.Response:

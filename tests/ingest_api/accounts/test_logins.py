@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
+import pyotp
 import pytest
 
 from ingest_api.accounts.logins import REMEMBERED_SECONDS
@@ -75,6 +78,70 @@ async def test_a_success_forgets_the_failures_before_it(at: House) -> None:
         for _ in range(4):
             assert (await at.login(password="wrong")).status_code == 401
         assert (await at.login()).status_code == 200
+
+
+async def test_of_fifty_guesses_at_once_five_are_looked_at(at: House) -> None:
+    answers = await asyncio.gather(*(at.login(password="wrong") for _ in range(50)))
+    assert Counter(answer.status_code for answer in answers) == {401: 5, 429: 45}
+
+
+async def test_who_knows_the_password_may_log_in_many_times_at_once(at: House) -> None:
+    answers = await asyncio.gather(*(at.login() for _ in range(12)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_what_could_not_be_looked_at_counts_as_no_failure(at: House) -> None:
+    await at.bearer()
+    at.desk.orders.outage = LogUnavailable("the log does not answer")
+    assert [(await at.login()).status_code for _ in range(7)] == [503] * 7
+    at.desk.orders.outage = None
+    assert (await at.login()).status_code == 200
+
+
+async def test_codes_of_a_second_factor_are_guessed_ten_times_an_hour_and_the_user_is_told(at: House) -> None:
+    headers = await at.user("ada")
+    at.clock.stop()
+    secret = (await at.http.post("/api/auth/2fa/setup", headers=headers)).json()["secret"]
+    code = {"totp_code": pyotp.TOTP(secret).at(at.clock() // 1_000_000)}
+    assert (await at.http.post("/api/auth/2fa/verify", json=code, headers=headers)).status_code == 200
+    at.clock.ahead += 60
+    wrong = {"identifier": "ada", "password": PASSWORD, "totp_code": "aaaa-aaaa-aaaa"}
+    answers = []
+    for host in range(12):
+        async with at.elsewhere(f"198.51.100.{host}") as elsewhere:
+            answers.append((await elsewhere.post("/api/auth/login", json=wrong)).status_code)
+    assert answers == [401] * 10 + [429] * 2
+    told = [mail for mail in at.desk.outbox.mails if mail.purpose == "second_factor_guessed"]
+    assert len(told) == 1
+    assert "198.51.100.2" in at.desk.letters()[-1].text
+    right = wrong | {"totp_code": pyotp.TOTP(secret).at(at.clock() // 1_000_000)}
+    assert (await at.http.post("/api/auth/login", json=right)).status_code == 429
+    at.clock.ahead += 3600
+    right = wrong | {"totp_code": pyotp.TOTP(secret).at(at.clock() // 1_000_000)}
+    assert (await at.http.post("/api/auth/login", json=right)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://127.0.0.1.evil.example", "null", "http://127.0.0.1:1"]
+)
+async def test_a_page_of_another_origin_logs_nobody_in(at: House, origin: str) -> None:
+    answer = await at.http.post(
+        "/auth/login", data={"username": "admin", "password": ADMIN_PASSWORD}, headers={"Origin": origin}
+    )
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(("site", "same"), [("same-site", "strict"), ("cross-site", "none")])
+async def test_a_listed_origin_gets_a_cookie_that_its_site_sends_back(site: str, same: str) -> None:
+    origin = "https://console.example"
+    async with house(base_url="https://127.0.0.1", cors_origins=(origin,)) as at:
+        headers = {"Origin": origin, "Sec-Fetch-Site": site}
+        body = {"identifier": "admin", "password": ADMIN_PASSWORD}
+        cookie = (await at.http.post("/api/auth/login", json=body, headers=headers)).headers["set-cookie"]
+    assert cookie.startswith("__Host-session=")
+    assert f"SameSite={same}" in cookie
+    assert "Secure" in cookie
 
 
 async def test_a_refresh_makes_new_tokens_and_the_old_access_token_ends(at: House) -> None:
@@ -162,6 +229,17 @@ async def test_an_access_token_is_no_cookie_and_a_cookie_no_access_token(at: Hou
     assert swapped.status_code == 401
 
 
+async def test_the_cookie_for_tls_opens_nothing_without_it_nor_the_plain_one_over_it() -> None:
+    body = {"identifier": "admin", "password": ADMIN_PASSWORD}
+    for scheme, wrong in (("http", "__Host-session"), ("https", "session")):
+        async with house(base_url=f"{scheme}://127.0.0.1") as at:
+            answer = await at.http.post("/api/auth/login", json=body, headers={"Origin": f"{scheme}://127.0.0.1"})
+            (cookie,) = answer.cookies.values()
+            at.http.cookies.clear()
+            refused = await at.http.get("/auth/me", headers={"Cookie": f"{wrong}={cookie}"})
+            assert refused.status_code == 401
+
+
 async def test_a_ticket_is_good_once_and_for_half_a_minute(at: House) -> None:
     headers = await at.bearer()
     accounts = at.desk.door.directory
@@ -202,14 +280,6 @@ async def test_when_the_workers_are_away_a_login_is_told_so(at: House) -> None:
     answer = await at.login()
     assert answer.status_code == 503
     assert "Retry-After" in answer.headers
-
-
-async def test_the_development_admin_logs_in_from_this_machine_alone() -> None:
-    async with house(admin_password=None, dev_admin=True) as at:
-        assert (await at.login(password="admin123")).status_code == 200
-        async with at.elsewhere() as elsewhere:
-            body = {"identifier": "admin", "password": "admin123"}
-            assert (await elsewhere.post("/api/auth/login", json=body)).status_code == 401
 
 
 async def _me(at: House, token: str) -> int:

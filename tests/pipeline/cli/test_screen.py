@@ -32,6 +32,7 @@ def test_the_addresses_and_the_development_admin_are_shown_once_all_is_ready() -
         assert said in text
     assert "DEVELOPMENT ONLY" in text
     assert "admin123" in text
+    assert "e41c55" in shown(AllReady(7.25), THALWEG_DEV_PASSWORD="3f9c1a-77b0de-e41c55-902ab3")
 
 
 def test_a_part_that_is_somebody_elses_is_named_without_its_password() -> None:

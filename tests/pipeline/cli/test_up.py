@@ -82,8 +82,19 @@ def up(data_dir: Path) -> Iterator[Up]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with up(tmp_path_factory.mktemp("up")) as it:
+    data_dir = tmp_path_factory.mktemp("up")
+    (data_dir / "kafka").mkdir()
+    for folder in (data_dir, data_dir / "kafka"):
+        folder.chmod(0o755)
+    with up(data_dir) as it:
         yield it
+
+
+def test_nobody_else_reads_what_it_keeps(running: Up) -> None:
+    assert running.data_dir.stat().st_mode & 0o077 == 0
+    written = [path for path in running.data_dir.rglob("*") if path.name != "up.out"]
+    assert any(path.suffix == ".log" for path in written)
+    assert [path for path in written if not path.is_symlink() and path.lstat().st_mode & 0o077] == []
 
 
 def test_it_says_what_is_ready_and_where(running: Up) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.embedded import parts
-from pipeline.embedded.parts import Part, declare, only
+from pipeline.embedded.parts import SECRETS, Part, declare, environment_of, only
 from pipeline.embedded.secrets import Secrets
 from pipeline.embedded.settings import StackSettings
 from pipeline.errors import Misconfigured
@@ -82,3 +82,26 @@ def test_a_subset_waits_only_for_what_is_in_it() -> None:
 def test_an_unknown_part_is_refused_with_those_there_are() -> None:
     with pytest.raises(Misconfigured, match=r"no such part: brokr; there are api, archive, broker"):
         only(declare(SETTINGS), ["brokr"])
+
+
+def test_a_part_is_given_the_secrets_that_it_needs_and_no_others() -> None:
+    given = parts.environment(SETTINGS, Secrets(), {"THALWEG_SMTP_URL": "smtp://u:p@mail", "PATH": "/bin"})
+    held = {part.name: SECRETS.keys() & environment_of(part, given).keys() for part in declare(SETTINGS)}
+    assert held["broker"] == held["topics"] == held["worker-0"] == held["worker-2"] == set()
+    assert held["courier"] == {"THALWEG_ACCOUNT_SECRETS", "THALWEG_SMTP_URL"}
+    assert held["archive"] == held["tables"] == {"THALWEG_CLICKHOUSE_URL", "THALWEG_WAREHOUSE_PASSWORD"}
+    assert "THALWEG_ANALYST_PASSWORD" not in held["api"]
+    assert {"THALWEG_JWT_SECRETS", "THALWEG_DEV_PASSWORD"} <= held["api"]
+    assert all(environment_of(part, given)["PATH"] == "/bin" for part in declare(SETTINGS))
+
+
+def test_every_secret_that_is_made_goes_to_somebody_by_name() -> None:
+    given = parts.environment(SETTINGS, made := Secrets(), {})
+    for value in (
+        made.jwt_secret,
+        made.account_secret,
+        made.warehouse_password,
+        made.analyst_password,
+        made.dev_password,
+    ):
+        assert {name for name, text in given.items() if value in text} <= SECRETS.keys()

@@ -1,4 +1,5 @@
-"""Which web pages may open a WebSocket: browsers send its origin, and CORS guards no WebSocket (RFC 6455, 10.2)."""
+"""Which web pages may open a WebSocket, or be given a cookie: browsers send the page's origin, and CORS guards neither
+(RFC 6455, 10.2)."""
 
 from __future__ import annotations
 
