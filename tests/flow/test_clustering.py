@@ -17,6 +17,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from ingest_api.clustering import examples
 from pipeline.clock import now
+from pipeline.heartbeat import STALE_SECONDS
 from pipeline.kafka.browse import stretch
 from pipeline.kafka.producer import Producer
 from schemas.clustering.topics import OBSERVED
@@ -68,6 +69,12 @@ async def test_the_documented_example_is_answered_as_documented(stack: Stack, ht
     assert [list(row[0]) for row in rows] == EXAMPLE
     assert [row[1] for row in rows] == [1, 1, -1]
     assert {(row[2], row[4]) for row in rows} == {(body["request_id"], "key:writer")}
+
+
+async def test_worker_and_archive_of_a_running_system_are_well_by_their_heartbeats(stack: Stack) -> None:
+    for child in (stack.worker, stack.archive):
+        await until(lambda child=child: asyncio.sleep(0, child.trouble() is None))  # type: ignore[misc]
+        assert "hangs: it has not beaten for" in str(child.trouble(after=STALE_SECONDS + 1))
 
 
 async def test_everything_wrong_with_a_body_is_told_at_once(stack: Stack, http: httpx.AsyncClient) -> None:
