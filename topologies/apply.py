@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -29,22 +29,44 @@ log = logging.getLogger(__name__)
 MAX_SNAPSHOT = 7 * 1024 * 1024
 """Bytes of one state; the changelog's records may have 8 MiB."""
 MAX_LIVE = 10_000
+MAX_LIVE_BYTES = 256 * 1024 * 1024
+"""Of the snapshots of a partition's states in memory, which take about as much again as they are written. Those that
+have not been needed for longest go; their snapshots stay."""
 
 
 @dataclass(slots=True)
 class Live(Generic[S]):
-    """A key's state in memory, and the last offset it has applied."""
+    """A key's state in memory, and the last offset it has applied. `size` is that of its snapshot, in bytes."""
 
     state: S
     applied: int
+    size: int = 0
 
 
 @dataclass(slots=True)
 class States(Generic[S]):
-    """By key: those that are needed, and which of them the changelog does not have as they are."""
+    """By key: those that are in memory, the last used last, and which of them the changelog does not have as they are.
+    `leaving` are snapshots of states that have left the memory and are under way to the changelog: until they are
+    there, a state is restored from here. `size` is the sum of the sizes of the live."""
 
     live: dict[str, Live[S]] = field(default_factory=dict)
     dirty: dict[str, None] = field(default_factory=dict)
+    leaving: dict[str, bytes] = field(default_factory=dict)
+    size: int = 0
+
+    def measure(self, live: Live[S], size: int) -> None:
+        self.size += size - live.size
+        live.size = size
+
+    def evict(self, most: int, most_bytes: int, snapshots: Mapping[str, bytes]) -> None:
+        """Lets go of those that have not been used for longest, down to the bounds. None may be dirty; what the
+        changelog does not have yet is among the snapshots."""
+        while self.live and (len(self.live) > most or self.size > most_bytes):
+            key = next(iter(self.live))
+            self.measure(self.live[key], 0)
+            del self.live[key]
+            if key in snapshots:
+                self.leaving[key] = snapshots[key]
 
 
 class Apply(Generic[E, S]):
@@ -60,9 +82,11 @@ class Apply(Generic[E, S]):
         placement: Placement,
         breath: float = 0.1,
         max_live: int = MAX_LIVE,
+        max_bytes: int = MAX_LIVE_BYTES,
     ) -> None:
         self._step, self._engine, self._deliver = step, engine, deliver
-        self._codec, self._placement, self._breath, self._max_live = codec, placement, breath, max_live
+        self._codec, self._placement, self._breath = codec, placement, breath
+        self._max_live, self._max_bytes = max_live, max_bytes
         self._alike = step if isinstance(step, AlikeStep) else None
 
     @property
@@ -152,11 +176,14 @@ class Apply(Generic[E, S]):
             self._deliver.emit(emissions, raw.position, key.encode(), partition.flight)
 
     def _live(self, partition: Partition[States[S]], key: str) -> Live[S]:
-        live = partition.memory.live.get(key)
+        states = partition.memory
+        live = states.live.pop(key, None)
         if live is None:
-            value = self._engine.recovered(key_of(partition.number, key))
+            value = states.leaving.get(key) or self._engine.recovered(key_of(partition.number, key))
             applied, body = (-1, None) if value is None else unpack(value)
-            live = partition.memory.live[key] = Live(self._step.restore(body), applied)
+            live = Live(self._step.restore(body), applied)
+            states.measure(live, 0 if value is None else len(value))
+        states.live[key] = live  # the last used
         return live
 
     def settle(self, partition: Partition[States[S]], *, final: bool) -> None:
@@ -168,8 +195,8 @@ class Apply(Generic[E, S]):
                 self._deliver.emit(emissions, source, key.encode(), partition.flight)
 
     def snapshots(self, partition: Partition[States[S]]) -> list[tuple[bytes, bytes]]:
-        """Of every changed state."""
-        states, snapshots = partition.memory, []
+        """Of every changed state. Those of the time before are in the changelog by now."""
+        states, snapshots = partition.memory, dict[str, bytes]()
         for key in states.dirty:
             live = states.live[key]
             body = self._step.snapshot(live.state)
@@ -178,8 +205,8 @@ class Apply(Generic[E, S]):
                 log.error("%s: the state of %r is given up: %s", self._step.topic.name, key, reason)
                 live.state = self._step.forfeit(live.state, reason)
                 body = self._step.snapshot(live.state)
-            snapshots.append((key_of(partition.number, key), pack(live.applied, body)))
-        states.dirty = {}
-        if len(states.live) > self._max_live:
-            states.live = {}  # every state is in its snapshot now
-        return snapshots
+            snapshots[key] = pack(live.applied, body)
+            states.measure(live, len(snapshots[key]))
+        states.dirty, states.leaving = {}, {}
+        states.evict(self._max_live, self._max_bytes, snapshots)
+        return [(key_of(partition.number, key), snapshot) for key, snapshot in snapshots.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -101,6 +102,71 @@ async def test_pieces_do_what_single_records_do(data: st.DataObject) -> None:
     assert by_key(logs[1]) == by_key(logs[0])
     assert answered(logs[1]) == answered(logs[0])
     assert engines[1].table == engines[0].table
+
+
+class Slow(Recovered):
+    """Whose changelog takes a snapshot only when it is told to: meanwhile runs go on."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        super().__init__(log)
+        self.taken = asyncio.Event()
+
+    async def remember(self, partition: int, snapshots: Any) -> None:
+        await self.taken.wait()
+        await super().remember(partition, snapshots)
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+async def test_states_that_leave_the_memory_are_those_that_stay(data: st.DataObject) -> None:
+    """Bit for bit, whatever the bounds, and whatever is under way to the changelog when a state is needed again."""
+    count = data.draw(st.integers(1, 90))
+    keys = data.draw(st.lists(st.sampled_from("abcd"), min_size=count, max_size=count))
+    changes = data.draw(st.lists(CHANGES, min_size=count, max_size=count))
+    records = [odd(point(at, key), change) for at, (key, change) in enumerate(zip(keys, changes, strict=True))]
+    most, most_bytes = data.draw(st.sampled_from([(0, 1 << 30), (1, 1 << 30), (10, 1), (10, 5000), (2, 20_000)]))
+    ends = sorted({*data.draw(st.lists(st.integers(1, count), max_size=6)), count})
+    told = []
+    for bounds in ((10_000, 1 << 30), (most, most_bytes)):
+        log = MemoryLog()
+        engine = Slow(log)
+        step = Cluster(Meter("w", lambda: 1), lambda: 1)
+        deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
+        work = Apply(step, engine, deliver, CODEC, Placement(1), 0.1, *bounds)
+        checkpoint, begin, flushing = Checkpoint(work, engine, end), 0, None
+        for stop in ends:
+            await checkpoint.take(run(*records[begin:stop]))
+            begin = stop
+            engine.taken.set()
+            if flushing is not None:
+                await flushing
+            engine.taken.clear()
+            flushing = asyncio.ensure_future(checkpoint.flush())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            [partition] = checkpoint._partitions.values()
+            assert len(partition.memory.live) <= bounds[0]
+            assert partition.memory.size == sum(live.size for live in partition.memory.live.values())
+        engine.taken.set()
+        if flushing is not None:
+            await flushing
+        await checkpoint.flush()
+        told.append((by_key(log), answered(log), engine.table))
+    assert told[1] == told[0]
+
+
+async def test_a_model_that_is_idle_leaves_the_memory_and_comes_back_the_same() -> None:
+    log = MemoryLog()
+    engine = Recovered(log)
+    step = Cluster(Meter("w", lambda: 1), lambda: 1)
+    deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
+    checkpoint = Checkpoint(Apply(step, engine, deliver, CODEC, Placement(1), 0.1, 2), engine, end)
+    for at, key in enumerate("abcab"):
+        await checkpoint.take(run(point(at, key)))
+        await checkpoint.flush()
+    [partition] = checkpoint._partitions.values()
+    assert list(partition.memory.live) == ["a", "b"], "the last used"
+    assert not partition.memory.leaving, "what is in the changelog is not kept twice"
 
 
 async def test_many_small_records_of_a_stream_are_taken_at_once() -> None:
