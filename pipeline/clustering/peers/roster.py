@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -58,23 +59,68 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
     }
 )
 
-# what keeps one request from filling the machine
-_MOST: Mapping[str, float] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The values a parameter may have: those its method is defined for, as far as one request may not fill the machine.
+    With `above`, `low` itself is none of them."""
+
+    low: float
+    high: float
+    whole: bool = False
+    above: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        whole = not self.whole or int(value) == value
+        return (self.low < value if self.above else self.low <= value) and value <= self.high and whole
+
+    def __str__(self) -> str:
+        number = "a whole number" if self.whole else "a number"
+        if self.above:
+            return f"{number} above {self.low:g} and at most {self.high:g}"
+        return f"{number} from {self.low:g} to {self.high:g}"
+
+
+_COUNT = Domain(1, 1000, whole=True)
+_SPAN = Domain(1, 1_000_000, whole=True)
+_POSITIVE = Domain(0, 1e9, above=True)
+_SHARE = Domain(0, 1, above=True)
+"""Of a step, an overlap, a weight. More than the whole of a step runs away from the points: its centres grow without
+bound."""
+_DOMAINS: Mapping[str, Domain] = MappingProxyType(
     {
-        "n_clusters": 1000,
-        "n_macro_clusters": 1000,
-        "max_micro_clusters": 1000,
-        "chunk_size": 10_000,
-        "n_samples_init": 10_000,
-        "time_gap": 1_000_000,
-        "p": 10,
+        "n_clusters": _COUNT,
+        "n_macro_clusters": _COUNT,
+        "max_micro_clusters": _COUNT,
+        "chunk_size": Domain(1, 10_000, whole=True),
+        "n_samples_init": Domain(1, 10_000, whole=True),
+        "time_gap": _SPAN,
+        "time_window": _SPAN,
+        "stream_speed": _SPAN,
+        "cleanup_interval": _SPAN,
+        "micro_cluster_r_factor": _COUNT,
+        "seed": Domain(0, 2**32 - 1, whole=True),
+        # The order of a Minkowski distance: coordinates of 1e60 stay finite to the fifth power.
+        "p": Domain(1, 5, whole=True),
+        "halflife": _SHARE,
+        "mu": Domain(-1e6, 1e6),
+        "sigma": Domain(0, 1e6),
+        "river.DenStream.mu": Domain(1, 1e6, above=True),
+        "beta": _SHARE,
+        "epsilon": _POSITIVE,
+        "decaying_factor": Domain(1e-6, 1),
+        "fading_factor": Domain(1e-6, 1),
+        "intersection_factor": _SHARE,
+        "minimum_weight": Domain(0, 1e9),
+        "clustering_threshold": _POSITIVE,
     }
 )
-_WHOLE = frozenset(
-    {"n_clusters", "n_macro_clusters", "max_micro_clusters", "chunk_size", "n_samples_init", "time_gap", "time_window"}
-    | {"seed", "stream_speed", "p", "micro_cluster_r_factor", "cleanup_interval"}
-)
-_MAY_BE_ZERO = frozenset({"seed", "mu", "fading_factor", "sigma"})
+"""By the parameter's name, or by that of the peer and the parameter where a name has two meanings."""
+
+
+def domain_of(name: str, key: str) -> Domain:
+    """Raises KeyError for a parameter that no peer has."""
+    return _DOMAINS.get(f"{name}.{key}") or _DOMAINS[key]
 
 
 def allowed(name: str) -> tuple[str, ...]:
@@ -104,17 +150,13 @@ def check_parameters(name: str, parameters: Mapping[str, Parameter]) -> None:
 def _check_value(name: str, key: str, value: Parameter) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name}: {key} must be a number, not {value!r}")
-    if key in _WHOLE and int(value) != value:
-        raise ValueError(f"{name}: {key} must be a whole number, not {value!r}")
-    least_ok = value >= 0 if key in _MAY_BE_ZERO else value > 0
-    most = _MOST.get(key, 1e9)
-    if not (least_ok and value <= most):
-        least = "at least" if key in _MAY_BE_ZERO else "above"
-        raise ValueError(f"{name}: {key} must be {least} 0 and at most {most:g}")
+    domain = domain_of(name, key)
+    if not math.isfinite(value) or value not in domain:
+        raise ValueError(f"{name}: {key} must be {domain}, not {value!r}")
 
 
 def make(name: str, parameters: Mapping[str, Parameter]) -> Any:
     """A new River clusterer."""
     peer = PEERS[name]
     chosen: dict[str, Any] = {**peer.defaults, **parameters}
-    return peer.make(**{key: int(value) if key in _WHOLE else value for key, value in chosen.items()})
+    return peer.make(**{key: int(value) if domain_of(name, key).whole else value for key, value in chosen.items()})

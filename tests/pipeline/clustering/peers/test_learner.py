@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from river import cluster, stream
 from sklearn.metrics import adjusted_rand_score, homogeneity_score
 
 from pipeline.clustering.choose import LearnerConfig, create
+from pipeline.clustering.peers.roster import PEERS, allowed, domain_of
 from pipeline.learning import streams
 
 DATA = streams.blobs(4, n=1500, dimension=2, k=3)
@@ -61,3 +64,46 @@ def test_ids_last_while_river_finds_its_clusters_anew() -> None:
     after = learner.judge(DATA.points).labels
     known = before > 0
     assert np.mean(before[known] == after[known]) > 0.9
+
+
+def values_of(name: str, key: str) -> st.SearchStrategy[float]:
+    """The ends of a parameter's domain, and what lies between; counts small enough to be learned quickly."""
+    domain = domain_of(name, key)
+    low = domain.low + 1e-9 if domain.above else domain.low
+    if domain.whole:
+        return st.integers(int(domain.low), int(min(domain.high, 40)))
+    return st.sampled_from([low, domain.high, (low + domain.high) / 2]) | st.floats(low, domain.high)
+
+
+def parameters_of(name: str) -> st.SearchStrategy[dict[str, float]]:
+    return st.fixed_dictionaries({}, optional={key: values_of(name, key) for key in allowed(name) if key != "kwargs"})
+
+
+POINTS = {
+    "blobs": DATA.points[:150],
+    "all the same": np.ones((150, 2)),
+    "as large as they may be": np.where(DATA.points[:150] > 0, 1e60, -1e60),
+    "hardly there": DATA.points[:150] * 1e-300,
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+@settings(max_examples=25)
+@given(data=st.data(), kind=st.sampled_from(sorted(POINTS)))
+def test_any_parameters_that_are_let_through_can_be_learned_with(name: str, data: st.DataObject, kind: str) -> None:
+    """They may be no good; but nothing fails, and no centre is further out than the points, or than where it began."""
+    parameters = data.draw(parameters_of(name))
+    try:
+        learner = create(LearnerConfig(name, parameters), 2)
+    except ValueError as refused:  # together they make no sense, though each by itself does
+        assume("cannot be made with these parameters" not in str(refused))
+        raise
+    points = POINTS[kind]
+    judged = learner.learn(points)
+    assert len(judged.labels) == len(points)
+    reach = float(np.abs(points).max()) + abs(parameters.get("mu", 0)) + 10 * parameters.get("sigma", 1)
+    for told in learner.clusters():
+        assert np.isfinite(told.center).all()
+        # Standardised points were learned by the mean and deviation of their time.
+        slack = 10 if PEERS[name].standardised else 1 + 1e-9
+        assert np.abs(told.center).max() <= reach * slack + 1e-300
