@@ -13,7 +13,7 @@ from pipeline.kafka.producer import Producer
 from pipeline.settings import KafkaSettings
 from schemas.codec import Codec
 from schemas.event import Event
-from schemas.exchange import PART_HEADER, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER
+from schemas.exchange import BODY_HEADER, PART_HEADER, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER
 from schemas.position import Position
 from schemas.topic import Topic
 
@@ -43,9 +43,18 @@ class Gate:
             await self._producer.close(FLUSH_SECONDS)
 
     def send(
-        self, topic: Topic, key: str, events: Sequence[Event], principal: str, context: object, weight: int
+        self,
+        topic: Topic,
+        key: str,
+        events: Sequence[Event],
+        principal: str,
+        context: object,
+        weight: int,
+        *,
+        body: bytes | None = None,
     ) -> Inquiry:
-        """Queues the events and opens the inquiry their replies will fill.
+        """Queues the events and opens the inquiry their replies will fill. `body`: the digest of all that is asked for,
+        where a retry is to be recognised.
 
         Raises Overloaded or LogUnavailable when not even the first could be queued. When a later one could not, the
         inquiry shows it and those behind it as not confirmed.
@@ -55,7 +64,7 @@ class Gate:
         inquiry = Inquiry(request_id, principal, self._clock(), context, weight, [None] * len(values))
         self._replies.open(inquiry)
         try:
-            inquiry.sent = self._queue(topic, key, values, request_id)
+            inquiry.sent = self._queue(topic, key, values, request_id, body)
         except (Overloaded, LogUnavailable):
             self._replies.discard(inquiry)
             raise
@@ -67,7 +76,7 @@ class Gate:
         return await self._producer.send(topic.name, self._codec.encode(event), key=key.encode())
 
     def _queue(
-        self, topic: Topic, key: str, values: Sequence[bytes], request_id: str
+        self, topic: Topic, key: str, values: Sequence[bytes], request_id: str, body: bytes | None
     ) -> list[asyncio.Future[Position]]:
         assert self._producer is not None, "the gate is closed"
         sent: list[asyncio.Future[Position]] = []
@@ -76,7 +85,7 @@ class Gate:
                 REQUEST_ID_HEADER: request_id.encode(),
                 REPLY_PARTITION_HEADER: b"%d" % self._replies.partition,
                 PART_HEADER: b"%d" % part,
-            }
+            } | ({} if body is None else {BODY_HEADER: body})
             try:
                 sent.append(self._producer.send(topic.name, value, key=key.encode(), headers=headers))
             except (Overloaded, LogUnavailable) as failure:

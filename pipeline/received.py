@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.alike import Alike
 from schemas.event import Event
-from schemas.exchange import PART_HEADER, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER
+from schemas.exchange import BODY_HEADER, PART_HEADER, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER
 from schemas.position import Position
 
 E = TypeVar("E", bound=Event)
@@ -43,6 +43,12 @@ class Raw:
         """None when nobody waits, or when what stands there is no partition."""
         text = self.headers.get(REPLY_PARTITION_HEADER, b"")
         return int(text) if text.isdigit() and len(text) < 6 else None
+
+    @property
+    def body(self) -> bytes | None:
+        """The digest of the whole request, where it has an idempotency key."""
+        value = self.headers.get(BODY_HEADER)
+        return None if value is None else value[:64]
 
     @property
     def part(self) -> int:

@@ -14,6 +14,8 @@ from schemas.topic import Topic, Writer
 REQUEST_ID_HEADER = "thalweg-request-id"
 REPLY_PARTITION_HEADER = "thalweg-reply-partition"
 PART_HEADER = "thalweg-part"
+BODY_HEADER = "thalweg-body"
+"""On the records of a request with an idempotency key: the digest of all that it asks for, which a retry repeats."""
 REPLAYED_FROM_HEADER = "thalweg-replayed-from"
 SOURCE_HEADER = "thalweg-source"
 """On tombstones: the position of the record that caused it, which other records carry in their value."""

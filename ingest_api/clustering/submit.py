@@ -17,7 +17,7 @@ from ingest_api.problems import Busy, FieldError, Invalid, Problem
 from pipeline.clock import Clock
 from pipeline.errors import Unavailable
 from schemas.clustering.limits import MAX_CHUNK_BYTES, MAX_POINTS
-from schemas.clustering.points import Action, ClusteringConfig, PointsObserved
+from schemas.clustering.points import Action, ClusteringConfig, PointsObserved, body_of
 from schemas.clustering.topics import OBSERVED
 from schemas.exchange import Replied
 
@@ -30,6 +30,7 @@ _FIELDS = {
     "config_invalid": "clustering_config",
     "algorithm_conflict": "clustering_config.algorithm",
     "batch_id_invalid": "batch_id",
+    "batch_id_reused": "Idempotency-Key",
     "metadata_too_large": "metadata",
 }
 
@@ -72,7 +73,8 @@ def send(door: Sender, work: Work) -> Inquiry:
     """Raises Overloaded, LogUnavailable."""
     events = records_of(work, door.clock())
     weight = work.points.nbytes * 2 + 1024
-    return door.gate.send(OBSERVED, work.stream, events, work.principal, work, weight)
+    body = None if work.once is None else body_of(events)
+    return door.gate.send(OBSERVED, work.stream, events, work.principal, work, weight, body=body)
 
 
 def send_order(door: Sender, order: Order) -> Inquiry:

@@ -12,12 +12,12 @@ from pipeline.clock import Clock
 from pipeline.clustering import sequence, tell
 from pipeline.clustering.check import check, check_stream
 from pipeline.clustering.choose import LearnerConfig, create
-from pipeline.clustering.state import StreamState, from_bytes, to_bytes
+from pipeline.clustering.state import UNKNOWN_BODY, StreamState, from_bytes, to_bytes
 from pipeline.learning.learner import AS_CONFIGURED, Drift, Learner, Override, SequenceLearner
 from pipeline.outcome import Drop, Emission, Emit, EmitEach, Outcome, Refuse
 from pipeline.received import Received, ReceivedAlike
 from pipeline.telemetry import Meter
-from schemas.clustering.points import Action, ClusteringConfig, PointsClustered, PointsObserved
+from schemas.clustering.points import Action, ClusteringConfig, PointsClustered, PointsObserved, body_of
 from schemas.clustering.topics import CLUSTERED, CLUSTERS, DRIFT, OBSERVED, OUTLIERS
 from schemas.topic import Topic
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 TELL_EVERY_MICROSECONDS = 100_000
 """A stream's clusters are told at most so often while it is busy, and once more when it falls silent."""
+REUSED = "this idempotency key (batch id) was used for other points; nothing was learned: give these a key of their own"
 TELLING_SHARE = 0.1
 """Of the time, over all streams: with many busy streams each is told of less often, and learning is not held up."""
 
@@ -130,8 +131,11 @@ class Cluster:
                 return Refuse("config_invalid", str(error))
             state.created_at = received.raw.timestamp
         try:
-            if event.batch_id is not None and state.has_seen(event.batch_id):
-                return self._repeated(received, state, state.learner, begun)
+            if event.batch_id is not None:
+                if not _same_body(received, event.batch_id, state):
+                    return Refuse("batch_id_reused", REUSED)
+                if state.body_of(event.batch_id) is not None:
+                    return self._repeated(received, state, state.learner, begun)
             return self._learned(received, state, state.learner, begun)
         except MemoryError:
             raise
@@ -156,7 +160,7 @@ class Cluster:
         state.batches += 1
         state.points += len(judgement.labels)
         if event.batch_id is not None:
-            state.see(event.batch_id)
+            state.see(event.batch_id, _body(received))
         state.touch(sorted(label for label in set(judgement.labels.tolist()) if label >= 0), at)
         if judgement.drifts:
             state.last_drift_at = at
@@ -208,6 +212,20 @@ def _unfit(event: PointsObserved, state: StreamState) -> Refuse | None:
     if asked.parameters and dict(asked.parameters) != dict(config.parameters):
         return Refuse("algorithm_conflict", f"stream {event.stream} has other parameters: {dict(config.parameters)}")
     return None
+
+
+def _body(received: Received[PointsObserved]) -> bytes:
+    """Of the whole request that the batch is a part of; of a batch straight to Kafka, its own."""
+    told = received.raw.body
+    return body_of([received.event]) if told is None or len(told) != len(UNKNOWN_BODY) else told
+
+
+def _same_body(received: Received[PointsObserved], batch_id: str, state: StreamState) -> bool:
+    """Whether nothing else was asked for under this id. The parts of a request are `KEY#0`, `KEY#1`, …: one that is
+    larger than the request it pretends to repeat must not have its further parts learned."""
+    ids = [batch_id] if received.raw.body is None else [batch_id, f"{batch_id.rpartition('#')[0]}#0"]
+    known = {state.body_of(each) for each in ids} - {None, UNKNOWN_BODY}
+    return known <= {_body(received)}
 
 
 def _config(asked: ClusteringConfig | None, held: LearnerConfig | None) -> LearnerConfig:

@@ -19,6 +19,8 @@ from pipeline.learning.learner import Learner
 VERSION = 1
 MAX_RECENT = 1024
 """Batch ids a stream remembers: a retry within so many batches counts once."""
+UNKNOWN_BODY = bytes(8)
+"""Of a batch that was learned before bodies were remembered."""
 MAX_BIRTHS = 512
 """Clusters whose first and last times a stream remembers."""
 
@@ -37,6 +39,7 @@ class _Kept(msgspec.Struct, array_like=True):
     forfeited: str | None
     births: dict[int, tuple[int, int]]
     recent: bytes
+    bodies: bytes = b""
 
 
 @dataclass(slots=True)
@@ -56,7 +59,8 @@ class StreamState:
     births: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Cluster id -> log time of the batch that first and last put a point into it, microseconds;
     the longest untouched first. See `lifetime`."""
-    recent: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    recent: OrderedDict[bytes, bytes] = field(default_factory=OrderedDict)
+    """Digests of batch ids -> of what they asked for; the oldest first."""
 
     told_at: int = 0
     owing: bool = False
@@ -83,13 +87,13 @@ class StreamState:
         self.recent.clear()
         self.changed.clear()
 
-    def has_seen(self, batch_id: str) -> bool:
-        """Whether the batch id is among the recent ones."""
-        return _digest(batch_id) in self.recent
+    def body_of(self, batch_id: str) -> bytes | None:
+        """What the batch of that id asked for, as `see` was told; None where the id is not among the recent ones."""
+        return self.recent.get(_digest(batch_id))
 
-    def see(self, batch_id: str) -> None:
-        """The batch has been learned."""
-        self.recent[_digest(batch_id)] = None
+    def see(self, batch_id: str, body: bytes) -> None:
+        """The batch has been learned. `body`: 8 bytes that are others for whatever else it might have asked for."""
+        self.recent[_digest(batch_id)] = body
         if len(self.recent) > MAX_RECENT:
             self.recent.popitem(last=False)
 
@@ -148,6 +152,7 @@ def to_bytes(state: StreamState) -> bytes:
         state.forfeited,
         state.births,
         b"".join(state.recent),
+        b"".join(state.recent.values()),
     )
     return msgspec.msgpack.encode(kept)
 
@@ -163,7 +168,9 @@ def from_bytes(snapshot: bytes | None) -> StreamState:
         learner = None if kept.learner is None else restore(kept.learner)
     except (msgspec.DecodeError, SnapshotError) as error:
         raise Broken(f"a stream's snapshot cannot be read: {error}") from error
-    recent = OrderedDict((kept.recent[at : at + 8], None) for at in range(0, len(kept.recent), 8))
+    # Older snapshots know ids alone.
+    bodies = kept.bodies or UNKNOWN_BODY * (len(kept.recent) // 8)
+    recent = OrderedDict((kept.recent[at : at + 8], bodies[at : at + 8]) for at in range(0, len(kept.recent), 8))
     return StreamState(
         kept.config,
         learner,

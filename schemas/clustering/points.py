@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Self
@@ -59,6 +61,16 @@ class PointsObserved(Event):
         datum["config"] = None if config is None else ClusteringConfig(**config)
         datum["action"] = Action(datum["action"])
         return cls(**datum)
+
+
+def body_of(batches: Sequence[PointsObserved]) -> bytes:
+    """The digest (8 bytes) of what these batches ask to be learned: their points and their configuration."""
+    digest = hashlib.blake2b(digest_size=8)
+    for batch in batches:
+        config = None if batch.config is None else shallow(batch.config)
+        digest.update(json.dumps([batch.dimension, batch.values.size, config], sort_keys=True, default=dict).encode())
+        digest.update(np.ascontiguousarray(batch.values).data)
+    return digest.digest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -162,6 +162,20 @@ async def test_a_retry_with_its_key_counts_once_and_is_told_so(stack: Stack, htt
     assert summary["total_points_processed"] == 6
 
 
+async def test_a_key_that_comes_back_with_another_body_is_refused(stack: Stack, http: httpx.AsyncClient) -> None:
+    stream, key = stack.stream(), {"Idempotency-Key": "order-67"}
+    body = {"points": EXAMPLE, "stream": stream}
+    assert (await http.post("/api/v1/process_points", json=body, headers=key)).json()["duplicate"] is False
+    for points in (EXAMPLE[:-1], EXAMPLE * 9):
+        refused = await http.post("/api/v1/process_points", json=body | {"points": points}, headers=key)
+        assert refused.status_code == 422
+        [detail] = refused.json()["error"]["details"]
+        assert detail["field"] == "Idempotency-Key"
+        assert "used for other points" in detail["message"]
+    summary = (await http.get("/api/v1/clusters_summary", params={"stream": stream})).json()
+    assert summary["total_points_processed"] == len(EXAMPLE)
+
+
 async def test_a_request_as_large_as_is_allowed_is_several_records_and_one_answer(
     stack: Stack, http: httpx.AsyncClient
 ) -> None:

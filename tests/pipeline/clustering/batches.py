@@ -16,7 +16,7 @@ from pipeline.telemetry import Meter
 from schemas.clustering.points import PointsObserved
 from schemas.clustering.topics import OBSERVED
 from schemas.event import Event
-from schemas.exchange import REPLY_PARTITION_HEADER, REQUEST_ID_HEADER
+from schemas.exchange import BODY_HEADER, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER
 from schemas.position import Position
 
 SECOND = 1_000_000
@@ -43,13 +43,16 @@ class Bench:
         self.step = Cluster(Meter("worker-0", self.clock), self.clock)
         self.state = self.step.restore(None)
 
-    def apply(self, event: PointsObserved, *, asked: bool = False) -> Outcome:
-        """The next record of the log; `asked` by a caller who waits."""
-        return self.step.apply(self.received(event, asked=asked), self.state)
+    def apply(self, event: PointsObserved, *, asked: bool = False, body: bytes | None = None) -> Outcome:
+        """The next record of the log; `asked` by a caller who waits, as a part of a request with that `body`."""
+        return self.step.apply(self.received(event, asked=asked, body=body), self.state)
 
-    def received(self, event: PointsObserved, *, asked: bool = False) -> Received[PointsObserved]:
+    def received(
+        self, event: PointsObserved, *, asked: bool = False, body: bytes | None = None
+    ) -> Received[PointsObserved]:
         self.offset += 1
         headers = {REQUEST_ID_HEADER: b"req_1", REPLY_PARTITION_HEADER: b"3"} if asked else {}
+        headers |= {} if body is None else {BODY_HEADER: body}
         at = self.clock.now + self.offset
         raw = Raw(Position(OBSERVED.name, 2, self.offset), at, event.stream.encode(), b"", headers)
         return Received(event, raw)

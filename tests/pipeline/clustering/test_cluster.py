@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.clustering import cluster
 from pipeline.clustering.choose import ALGORITHMS
 from pipeline.clustering.cluster import TELL_EVERY_MICROSECONDS
+from pipeline.clustering.state import UNKNOWN_BODY
 from pipeline.learning.learner import OUTLIER
 from pipeline.outcome import Drop, Emit, Outcome, Refuse
 from schemas.clustering.clusters import ClustersUpdated, DriftDetected
@@ -122,6 +123,38 @@ def test_a_batch_with_the_same_id_counts_once_also_after_a_restart() -> None:
     assert isinstance(told.answer, PointsAnswered)
     assert told.answer.duplicate
     assert told.answer.labels == [1, 1, OUTLIER]
+
+
+def test_a_batch_id_that_comes_back_with_other_points_is_refused_and_not_silently_dropped() -> None:
+    bench = Bench()
+    bench.learn(EXAMPLE, batch_id="b")
+    bench.resume()
+    before = bench.step.snapshot(bench.state)
+    for other in (EXAMPLE[:1], [*EXAMPLE, EXAMPLE[0]], [*EXAMPLE[:-1], [8.0, 8.125, 9.0]]):
+        assert reason_of(bench.learn(other, batch_id="b")) == "batch_id_reused"
+    config = ClusteringConfig(threshold=0.5)
+    assert reason_of(bench.learn(EXAMPLE, batch_id="b", config=config)) == "batch_id_reused"
+    bench.state.refused = 0
+    assert bench.step.snapshot(bench.state) == before, "nothing was learned"
+    assert isinstance(bench.learn(EXAMPLE, batch_id="b"), Drop)
+
+
+def test_no_part_of_a_larger_request_with_a_used_key_is_learned() -> None:
+    bench = Bench()
+    first, second = b"8 bytes.", b"8 others"
+    assert isinstance(bench.apply(observed(EXAMPLE, batch_id="k#0"), body=first), Emit)
+    for part in ("k#0", "k#1"):
+        assert reason_of(bench.apply(observed(EXAMPLE, batch_id=part), body=second)) == "batch_id_reused"
+    assert isinstance(bench.apply(observed(EXAMPLE, batch_id="k#0"), body=first), Drop)
+    assert isinstance(bench.apply(observed(EXAMPLE, batch_id="k#1"), body=first), Emit), "a part that was lost"
+
+
+def test_a_batch_learned_before_bodies_were_remembered_is_still_a_repetition() -> None:
+    bench = Bench()
+    bench.learn(EXAMPLE, batch_id="b")
+    for digest in bench.state.recent:
+        bench.state.recent[digest] = UNKNOWN_BODY
+    assert isinstance(bench.learn(EXAMPLE[:1], batch_id="b"), Drop)
 
 
 def test_a_reset_keeps_the_algorithm_and_forgets_the_rest() -> None:
@@ -275,13 +308,14 @@ def test_a_state_that_was_interrupted_equals_one_that_was_not(
     seed, cuts, interruptions = chunked
     count = 300 if algorithm == "adaptive" else 60  # River's take their time
     batches = parts(blobs(count, seed=seed), {cut for cut in cuts if cut < count})
+    batches = [batch for each in batches for batch in (each, each)]
     config = ClusteringConfig(algorithm)
     straight, interrupted = Bench(), Bench()
     for number, batch in enumerate(batches):
         if number in interruptions:
             interrupted.resume()
         outcomes = [
-            bench.learn(batch, config=config, batch_id=f"b{number % 5}", asked=number % 2 == 0)
+            bench.learn(batch, config=config, batch_id=f"b{number // 2}", asked=number % 2 == 0)
             for bench in (straight, interrupted)
         ]
         assert type(outcomes[0]) is type(outcomes[1])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clustering.state import MAX_BIRTHS, MAX_RECENT, StreamState, from_bytes, to_bytes
+from pipeline.clustering.state import MAX_BIRTHS, MAX_RECENT, UNKNOWN_BODY, StreamState, from_bytes, to_bytes
 from pipeline.errors import Broken
 from tests.pipeline.clustering.batches import Bench, blobs
 
@@ -46,17 +46,26 @@ def test_recent_batch_ids_are_known_after_a_snapshot(batch_ids: list[str], cut: 
     for number, batch_id in enumerate(batch_ids):
         if number == cut:
             state = from_bytes(to_bytes(state))
-        if not state.has_seen(batch_id):
-            state.see(batch_id)
-    assert all(from_bytes(to_bytes(state)).has_seen(batch_id) for batch_id in batch_ids)
+        if state.body_of(batch_id) is None:
+            state.see(batch_id, b"%08d" % number)
+    firsts = {batch_id: b"%08d" % batch_ids.index(batch_id) for batch_id in batch_ids}
+    assert {batch_id: from_bytes(to_bytes(state)).body_of(batch_id) for batch_id in batch_ids} == firsts
+
+
+def test_a_snapshot_from_before_bodies_were_remembered_still_knows_its_batch_ids() -> None:
+    state = StreamState()
+    state.see("a", b"12345678")
+    older = msgspec.msgpack.encode(msgspec.msgpack.decode(to_bytes(state))[:-1])
+    assert from_bytes(older).body_of("a") == UNKNOWN_BODY
+    assert from_bytes(older).body_of("b") is None
 
 
 def test_the_oldest_batch_ids_are_forgotten_first() -> None:
     state = StreamState()
     for number in range(MAX_RECENT + 10):
-        state.see(str(number))
-    assert not state.has_seen("9")
-    assert state.has_seen("10")
+        state.see(str(number), b"12345678")
+    assert state.body_of("9") is None
+    assert state.body_of("10") is not None
     assert len(state.recent) == MAX_RECENT
 
 
