@@ -29,7 +29,11 @@ WATCHED = tuple(topic for topic in TOPICS if topic.watched)
 READ_BY: Mapping[str, tuple[Topic, ...]] = {
     "api": (*(topic for topic in TOPICS if topic.compacted), *WATCHED, REPLIES, operations.VITALS),
     "worker": STATEFUL,
-    "courier": (accounts.USERS, accounts.WEBHOOKS, accounts.DELIVERIES, accounts.MAIL, clustering.DRIFT),
+    "courier": (
+        *(topic for topic in accounts.TOPICS if topic.compacted),
+        accounts.MAIL,
+        clustering.DRIFT,
+    ),
     "archive": ARCHIVED,
     "operator": TOPICS,
 }
