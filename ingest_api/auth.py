@@ -20,6 +20,8 @@ from ingest_api.wiring import wiring_of
 from pipeline.settings import loopback
 from schemas.accounts.permissions import PERMISSIONS
 
+PROOF_MARK = "~"
+"""Between the cursor in the id of an event and the proof by which a stream that a ticket opened is resumed."""
 CSRF_HEADER = "x-csrf-token"
 _HOPS = (
     "forwarded", "x-forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-remote-", "x-original-",
@@ -48,7 +50,13 @@ async def authenticate(connection: HTTPConnection, *, query: bool = False) -> Pr
         if key := connection.query_params.get("api_key", ""):
             return noted(connection, await accounts.authenticate_key(key))
         if ticket := connection.query_params.get("ticket", ""):
-            return noted(connection, await accounts.principal_for_ticket(ticket))
+            _, told, proof = connection.headers.get("last-event-id", "").partition(PROOF_MARK)
+            if told:
+                principal = await accounts.principal_for_resumed(ticket, proof)
+            else:
+                principal = await accounts.principal_for_ticket(ticket)
+            connection.state.resume_proof = accounts.resume_proof(ticket)
+            return noted(connection, principal)
     if cookie := cookie_of(connection):
         principal = noted(connection, await accounts.principal_for_cookie(cookie))
         _check_csrf(connection, principal)

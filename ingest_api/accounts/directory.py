@@ -27,6 +27,8 @@ def invalid(what: str = "The token is not valid") -> Unauthenticated:
     return Unauthenticated(what, error="invalid_token")
 
 
+_PROOF = 32
+"""Hexadecimal digits, of 128 bits."""
 _KEY, _ENDED = "The API key is not valid", "The session has ended: log in again"
 
 
@@ -107,6 +109,22 @@ class Directory:
         except Rejection as rejection:
             raise invalid(rejection.detail) from None
         return principal
+
+    async def principal_for_resumed(self, ticket: str, proof: str) -> Principal:
+        """A browser's EventSource connects again by itself to the address that it began with, and the ticket in it is
+        used up. What it adds is the last id that it was told, and that holds a proof which nobody else was told, and
+        which stands in no address: so it goes on as long as the session, or the key, does."""
+        shown = proof.encode("utf-8", "surrogateescape")
+        if not any(
+            hmac.compare_digest(each[:_PROOF].encode(), shown) for each in self._seals.digests("resume", ticket)
+        ):
+            raise invalid("The ticket has been used, or has expired")
+        claims = self._tokens.read(ticket, Use.TICKET, expired=True)
+        kind, _, entity_id = claims.subject.partition(":")
+        return await self._of_ticket(kind, entity_id, claims)
+
+    def resume_proof(self, ticket: str) -> str:
+        return self._seals.digest("resume", ticket)[:_PROOF]
 
     async def _of_ticket(self, kind: str, entity_id: str, claims: Claims) -> Principal:
         if kind == "key":

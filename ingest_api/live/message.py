@@ -56,9 +56,13 @@ class Outgoing:
     @property
     def sse(self) -> bytes:
         """An event of an event stream (WHATWG HTML, 9.2.5)."""
+        return self.sse_with(self.cursor)
+
+    def sse_with(self, event_id: str | None) -> bytes:
+        """The same with an id of one's own."""
         lines = [b"event: ", self.type.encode()]
-        if self.cursor is not None:
-            lines += b"\nid: ", self.cursor.encode()
+        if event_id is not None:
+            lines += b"\nid: ", event_id.encode()
         if self.retry is not None:
             lines += b"\nretry: ", str(self.retry).encode()
         return b"".join((*lines, b"\ndata: ", self.body, b"\n\n"))

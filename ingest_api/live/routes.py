@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from starlette.requests import Request
 from starlette.websockets import WebSocket
 
-from ingest_api.auth import may
+from ingest_api.auth import PROOF_MARK, may
 from ingest_api.live.bridge import Live, live_of
 from ingest_api.live.cursor import CursorRefused
 from ingest_api.live.follow import Opening
@@ -43,7 +43,8 @@ async def events(
     interests = interests_in(kinds, stream or ())
     chosen = policy_of(policy)
     # A browser that reconnects sends the header, with the address it began with: the header is the newer.
-    opening = opening_at(live, header_id or cursor or last_event_id, snapshot)
+    newest = (header_id or "").partition(PROOF_MARK)[0]
+    opening = opening_at(live, newest or cursor or last_event_id, snapshot)
     subscriber = live.subscriber(principal, interests, chosen)
     return EventStream(live, subscriber, opening, request, principal, READ)
 

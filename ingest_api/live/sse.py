@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 
@@ -12,10 +12,12 @@ from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from ingest_api.auth import PROOF_MARK
 from ingest_api.live.bridge import Live
 from ingest_api.live.credential import keep_checking
 from ingest_api.live.follow import Opening, follow
 from ingest_api.live.framing import Wire
+from ingest_api.live.message import Outgoing
 from ingest_api.live.subscriber import SLOW, Subscriber
 from ingest_api.outlet import outlet_of
 from ingest_api.principal import Principal
@@ -26,6 +28,9 @@ log = logging.getLogger("thalweg.live")
 # The library patches uvicorn to cut every stream of the process, for ever, at the first signal any server in it gets.
 # Here streams end by Live.drain, with a farewell, and only those of the server that goes.
 AppStatus.enable_automatic_graceful_drain = False
+
+
+Ids = Callable[[Outgoing], str | None]
 
 
 class EventStream(EventSourceResponse):
@@ -43,17 +48,19 @@ class EventStream(EventSourceResponse):
         permission: str,
     ) -> None:
         super().__init__(
-            _events(live, subscriber, opening),
+            _events(live, subscriber, opening, _ids(request)),
             ping=0,  # heartbeats stand in order with the events, since they may carry an id
             sep="\n",
             send_timeout=live.settings.write_deadline,
         )
         self._live, self._subscriber, self._permission = live, subscriber, permission
+        self._request = request
         self._accounts, self._principal = wiring_of(request).accounts, principal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         interval = self._live.settings.recheck
-        self._subscriber.attach(outlet_of(scope), Wire.CHUNK)
+        if not hasattr(self._request.state, "resume_proof"):  # else its ids are its own, and its bytes no others'
+            self._subscriber.attach(outlet_of(scope), Wire.CHUNK)
         regard = partial(self._live.regard, self._subscriber)
         checking = asyncio.create_task(
             keep_checking(self._accounts, self._principal, self._subscriber, self._permission, interval, regard)
@@ -68,8 +75,23 @@ class EventStream(EventSourceResponse):
             self._live.hub.leave(self._subscriber)
 
 
-async def _events(live: Live, subscriber: Subscriber, opening: Opening) -> AsyncGenerator[bytes, None]:
+async def _events(live: Live, subscriber: Subscriber, opening: Opening, ids: Ids) -> AsyncGenerator[bytes, None]:
     async with aclosing(follow(live, subscriber, opening)) as batches:
         async for batch in batches:
             if batch:
-                yield b"".join([event.sse for event in batch])
+                yield b"".join([event.sse_with(ids(event)) for event in batch])
+
+
+def _ids(request: Request) -> Ids:
+    """The ids of a stream's events. Of one that a ticket opened they hold the proof by which it is resumed, from the
+    first event on: which has the cursor that was asked for, lest it be forgotten."""
+    proof: str | None = getattr(request.state, "resume_proof", None)
+    if proof is None:
+        return lambda event: event.cursor
+    asked = request.headers.get("last-event-id", "").partition(PROOF_MARK)[0]
+
+    def told(event: Outgoing) -> str | None:
+        cursor = asked if event.cursor is None and event.type == "connected" else event.cursor
+        return None if cursor is None else f"{cursor}{PROOF_MARK}{proof}"
+
+    return told

@@ -20,7 +20,7 @@ import pytest
 
 from ingest_api.openapi import guard_of, routes_of
 from ingest_api.protocol import HEAD_BYTES
-from ingest_api.registry.routes import MAX_LOOKUP
+from ingest_api.registry.lookup import MAX_LOOKUP
 from tests.doubles.door import app_with, served, settings_with
 
 LOOP_SECONDS = 0.15

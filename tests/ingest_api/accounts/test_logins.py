@@ -10,6 +10,7 @@ import pyotp
 import pytest
 
 from ingest_api.accounts.logins import REMEMBERED_SECONDS
+from ingest_api.problems import Unauthenticated
 from pipeline.errors import LogUnavailable
 from tests.doubles.door import ADMIN_PASSWORD
 from tests.ingest_api.accounts.house import PASSWORD, House, house
@@ -251,6 +252,23 @@ async def test_a_ticket_is_good_once_and_for_half_a_minute(at: House) -> None:
     at.clock.ahead += 45
     with pytest.raises(Exception, match="expired"):
         await accounts.principal_for_ticket(late)
+
+
+async def test_a_used_ticket_resumes_what_it_opened_for_who_was_told_the_proof_there(at: House) -> None:
+    headers = await at.bearer()
+    accounts = at.desk.door.directory
+    first, other = [(await at.http.post("/auth/ticket", headers=headers)).json()["ticket"] for _ in range(2)]
+    await accounts.principal_for_ticket(first)
+    at.clock.ahead += 3600
+    proof = accounts.resume_proof(first)
+    for _ in range(2):
+        assert (await accounts.principal_for_resumed(first, proof)).id == "user:admin"
+    for ticket, shown in ((first, ""), (first, accounts.resume_proof(other)), (other, proof), (first, proof[:-1])):
+        with pytest.raises(Unauthenticated):
+            await accounts.principal_for_resumed(ticket, shown)
+    assert (await at.http.post("/auth/logout?everywhere=true", headers=headers)).status_code == 200
+    with pytest.raises(Unauthenticated):
+        await accounts.principal_for_resumed(first, proof)
 
 
 async def test_a_banned_user_is_out_at_once_and_learns_why_with_the_right_password_alone(at: House) -> None:

@@ -178,8 +178,8 @@ class Heard:
 async def listening(
     served: Served, *, headers: dict[str, str] | None = None, **query: str | list[str]
 ) -> AsyncIterator[AsyncIterator[Heard]]:
-    """An EventSource; with the reader's key, unless a token is given."""
-    sent = {} if "token" in query else {"X-API-Key": READER}
+    """An EventSource; with the reader's key, unless a token or a ticket is given."""
+    sent = {} if {"token", "ticket"} & query.keys() else {"X-API-Key": READER}
     async with (
         httpx.AsyncClient(timeout=30, verify=False, headers={**sent, **(headers or {})}) as client,
         client.stream("GET", f"{served.url}/api/v1/events", params=query) as response,

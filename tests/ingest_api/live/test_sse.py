@@ -7,7 +7,7 @@ import pytest
 
 from tests.doubles.grants import Hiding
 from tests.ingest_api.live.records import cluster, clusters, drift, outliers
-from tests.ingest_api.live.serving import READER, WRITER, Log, listening, serving, take
+from tests.ingest_api.live.serving import READER, WRITER, Log, listening, serving, take, token_for
 
 
 @pytest.mark.parametrize("outlets", [True, False])
@@ -33,6 +33,31 @@ async def test_a_subscriber_is_greeted_and_told_what_happens(outlets: bool, kafk
         drifted, outlying = await take(events, 2)
         assert (drifted.type, drifted.data["severity"]) == ("drift_detection", 0.7)
         assert (outlying.type, outlying.data["count"], len(outlying.data["points"])) == ("outliers_detected", 250, 100)
+
+
+async def test_an_event_source_that_a_ticket_opened_resumes_at_the_address_it_began_with(kafka_bootstrap: str) -> None:
+    """As browsers do (WHATWG HTML, 9.2.3): the same address, with the last id they were told in a header."""
+    log = Log(kafka_bootstrap)
+    async with serving(log.live()) as served, httpx.AsyncClient(base_url=served.url) as http:
+        bearer = {"Authorization": f"Bearer {await token_for(served, 600)}"}
+        ticket = (await http.post("/auth/ticket", headers=bearer)).json()["ticket"]
+        async with listening(served, ticket=ticket) as events:
+            (connected,) = await take(events, 1)
+            assert connected.id is not None
+            await log.write("drift", ("s", drift("s", 1)))
+            (told,) = await take(events, 1, of="drift_detection")
+        last = told.id
+        for offset in (2, 3):
+            await log.write("drift", ("s", drift("s", offset)))
+            async with listening(served, ticket=ticket, headers={"Last-Event-ID": str(last)}) as events:
+                (connected,) = await take(events, 1)
+                assert (connected.data["resumed"], connected.id) == (True, last)
+                (missed,) = await take(events, 1, of="drift_detection")
+                assert missed.data["position"].endswith(f"-{offset}")
+            last = missed.id
+        for shown in ("", str(last).partition("~")[0], str(last)[:-1], f"{last}0"):
+            answer = await http.get("/api/v1/events", params={"ticket": ticket}, headers={"Last-Event-ID": shown})
+            assert answer.status_code == 401
 
 
 async def test_only_the_topics_and_streams_asked_for_are_told(kafka_bootstrap: str) -> None:
