@@ -61,6 +61,8 @@ async def read() -> Json:
 @router.post("/test/commands")
 async def command(request: Request, principal: SOMEBODY) -> Json:
     request.state.audited = True
+    if "refuse" in request.query_params:
+        raise Problem(403, "AUTHORIZATION_ERROR", "Log in for this", reason="SESSION_REQUIRED")
     return Json({})
 
 
@@ -180,6 +182,13 @@ async def test_what_is_no_write_and_no_refusal_is_not_recorded(kafka: KafkaSetti
         await http.post("/test/commands", headers={"X-API-Key": KEY})
         await http.options("/test/things")
     assert heard.records == []
+
+
+@pytest.mark.usefixtures("routes")
+async def test_what_a_route_refused_before_its_command_was_sent_is_recorded(kafka: KafkaSettings) -> None:
+    async with listened_to(kafka) as (http, heard):
+        await http.post("/test/commands?refuse=1", headers={"X-API-Key": KEY})
+    assert [(each.action, each.reason) for each in heard.records] == [("POST /test/commands", "SESSION_REQUIRED")]
 
 
 SECRETS = {
