@@ -26,6 +26,7 @@ SECRETS: Mapping[str, frozenset[str]] = {
     "THALWEG_DEV_PASSWORD": frozenset({"api"}),
     "THALWEG_ACCOUNT_SECRETS": frozenset({"api", "courier"}),
     "THALWEG_SMTP_URL": frozenset({"api", "courier"}),
+    "THALWEG_KAFKA_PASSWORD": frozenset({"broker", "topics", "archive", "worker", "courier", "api"}),
     "THALWEG_CLICKHOUSE_URL": _READERS,
     "THALWEG_WAREHOUSE_PASSWORD": _READERS,
     "THALWEG_ANALYST_PASSWORD": frozenset({"warehouse"}),

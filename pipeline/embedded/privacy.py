@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.errors import Misconfigured
 
 _OTHERS = 0o077
-_OURS = ("kafka", "warehouse", "logs", "secrets.json", "secrets.new", "run.json", "run.draft", "up.lock")
+_OURS = ("kafka", "warehouse", "faust", "logs", "secrets.json", "secrets.new", "run.json", "run.draft", "up.lock")
 """What lies in a data directory. Whatever else somebody put there stays as it is, behind a closed door."""
 
 

@@ -86,6 +86,10 @@ def test_an_unknown_part_is_refused_with_those_there_are() -> None:
 
 def test_a_part_is_given_the_secrets_that_it_needs_and_no_others() -> None:
     given = parts.environment(SETTINGS, Secrets(), {"THALWEG_SMTP_URL": "smtp://u:p@mail", "PATH": "/bin"})
+    with_files = parts.environment(SETTINGS, Secrets(), {"THALWEG_JWT_SECRETS_FILE": "/run/secrets/jwt"})
+    assert [
+        part.name for part in declare(SETTINGS) if "THALWEG_JWT_SECRETS_FILE" in environment_of(part, with_files)
+    ] == ["api"]
     held = {part.name: SECRETS.keys() & environment_of(part, given).keys() for part in declare(SETTINGS)}
     assert held["broker"] == held["topics"] == held["worker-0"] == held["worker-2"] == set()
     assert held["courier"] == {"THALWEG_ACCOUNT_SECRETS", "THALWEG_SMTP_URL"}
