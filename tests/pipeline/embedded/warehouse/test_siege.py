@@ -46,6 +46,7 @@ class Attack:
                     self.codes[self._request(client).status_code] += 1
                 except httpx.HTTPError:
                     self.codes[0] += 1
+                stop.wait(0.05)  # so that the attackers leave the owner's client a processor
 
 
 def _attacks(warehouse: Warehouse) -> list[Attack]:
