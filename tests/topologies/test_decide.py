@@ -75,9 +75,10 @@ async def test_an_accepted_command_tells_the_entity_the_audit_and_whoever_asked(
 async def test_a_letter_is_asked_for_again_to_the_byte_by_a_worker_that_decides_again(log: MemoryLog) -> None:
     """By which whoever sends it knows the second from another."""
     token = {"purpose": "verify_email", "digest": "t1", "expires_at": START * 2000}
-    offer = {"token": token, "recipient": "ada@example.org", "letter": "sealed", "offered_at": 5}
+    address = "ada@example.org"
+    offer = {"token": token, "recipient": address, "letter": "sealed", "offered_at": 5}
     for _ in range(2):
-        await Desk(Recovered(log), log).take(ordered(0, "register", username="ada", offer=offer))
+        await Desk(Recovered(log), log).take(ordered(0, "register", username="ada", email=address, offer=offer))
     first, second = log.of(MAIL.name)
     assert CODEC.decode(first.value or b"", MailRequested).recipient == "ada@example.org"
     assert (first.key, first.value) == (second.key, second.value) == (b"u1", first.value)

@@ -27,6 +27,7 @@ ASKING: dict[str, Callable[[str], MailRequested]] = {
 }
 TELLING: dict[str, Callable[[str], MailRequested]] = {
     "password": lambda name: letters.password_changed(SEALS, *TO, name, BASE, NOW),
+    "address": lambda name: letters.address_changed(SEALS, *TO, name, BASE, NOW),
     "factor-on": lambda name: letters.second_factor_changed(SEALS, *TO, name, True, BASE, NOW),
     "factor-off": lambda name: letters.second_factor_changed(SEALS, *TO, name, False, BASE, NOW),
     "reuse": lambda name: letters.refresh_reused(SEALS, *TO, name, BASE, NOW),
