@@ -30,6 +30,7 @@ TELLING: dict[str, Callable[[str], MailRequested]] = {
     "address": lambda name: letters.address_changed(SEALS, *TO, name, BASE, NOW),
     "factor-on": lambda name: letters.second_factor_changed(SEALS, *TO, name, True, BASE, NOW),
     "factor-off": lambda name: letters.second_factor_changed(SEALS, *TO, name, False, BASE, NOW),
+    "guessed": lambda name: letters.second_factor_guessed(SEALS, *TO, name, "192.0.2.7", BASE, NOW),
     "reuse": lambda name: letters.refresh_reused(SEALS, *TO, name, BASE, NOW),
     "webhook": lambda name: letters.webhook_disabled(SEALS, *TO, f"https://{name}.example/hook", name, NOW),
 }
