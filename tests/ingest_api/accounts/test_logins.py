@@ -142,6 +142,7 @@ async def test_a_listed_origin_gets_a_cookie_that_its_site_sends_back(site: str,
         cookie = (await at.http.post("/api/auth/login", json=body, headers=headers)).headers["set-cookie"]
     assert cookie.startswith("__Host-session=")
     assert f"SameSite={same}" in cookie
+    assert ("Partitioned" in cookie) is (same == "none")
     assert "Secure" in cookie
 
 
