@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
@@ -51,9 +52,13 @@ def app_with(**overrides: object) -> FastAPI:
 
 
 @asynccontextmanager
-async def served(app: FastAPI, settings: ApiSettings) -> AsyncIterator[tuple[str, int]]:
-    """The application behind its real HTTP server, on a free port: (host, port)."""
+async def served(
+    app: FastAPI, settings: ApiSettings, certificate: Path | None = None
+) -> AsyncIterator[tuple[str, int]]:
+    """The application behind its real HTTP server, over TLS where a certificate is given, on a free port: (host,
+    port)."""
     server = server_for(app, settings)
+    server.config.ssl_certfile = certificate
     serving = asyncio.create_task(server.serve())
     try:
         while not server.started:

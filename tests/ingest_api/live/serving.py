@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -116,14 +116,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(live: Live, *streets: APIRouter, linger: float = 10.0, outlets: bool = True) -> AsyncIterator[Served]:
+async def serving(
+    live: Live, *streets: APIRouter, linger: float = 10.0, outlets: bool = True, **settings: Any
+) -> AsyncIterator[Served]:
     """An API process with the bridge in it; stopped as a signal would stop it. Without `outlets`, behind a server that
-    knows nothing but ASGI."""
+    knows nothing but ASGI. `settings` replace fields of ApiSettings."""
     for view in live.views.values():
         await view.start(PARTITIONS)
     protocols: dict[str, Any] = {"http": BoundedHttp, "ws": OpenWebSocket} if outlets else {"ws": "websockets-sansio"}
     config = uvicorn.Config(
-        _app(live, streets), port=0, log_config=None, ws_per_message_deflate=not outlets, **protocols
+        _app(live, streets, settings), port=0, log_config=None, ws_per_message_deflate=not outlets, **protocols
     )
     server = DrainingServer(config, live.drain, linger)
     task = asyncio.create_task(server.serve())
@@ -140,9 +142,10 @@ async def serving(live: Live, *streets: APIRouter, linger: float = 10.0, outlets
             await view.stop()
 
 
-def _app(live: Live, streets: Sequence[APIRouter]) -> FastAPI:
+def _app(live: Live, streets: Sequence[APIRouter], more: Mapping[str, Any]) -> FastAPI:
     keys = (_key("reader", "read", READER), _key("writer", "write", WRITER))
-    settings = ApiSettings(dev_admin=True, api_keys=keys, rate_limits=0.0, jwt_secrets=(("k1", SECRET),))
+    plain = ApiSettings(dev_admin=True, api_keys=keys, rate_limits=0.0, jwt_secrets=(("k1", SECRET),))
+    settings = dataclasses.replace(plain, **more)
     wiring = wired(settings)
     app = create_app(settings, dataclasses.replace(wiring, parts=(*wiring.parts, live)))
     for street in streets:
