@@ -29,6 +29,7 @@ from pipeline.kafka.provision import existing
 from pipeline.kafka.registry import schemas
 from pipeline.kafka.view import Shelf
 from pipeline.settings import Environment, KafkaSettings, WarehouseSettings
+from pipeline.signatures import Signatures
 from pipeline.warehouse.reader import Reader
 from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.webhooks import Delivery
@@ -48,6 +49,7 @@ class DoorSettings:
     kafka: KafkaSettings
     warehouse: WarehouseSettings
     accounts: AccountsSettings
+    signatures: Signatures | None = None
 
     @classmethod
     def from_environment(cls, environ: Environment) -> Self:
@@ -60,6 +62,7 @@ class DoorSettings:
             KafkaSettings.from_environment(environ),
             WarehouseSettings.from_environment(environ),
             AccountsSettings.from_environment(environ, api),
+            Signatures.from_environment(environ),
         )
 
 
@@ -114,12 +117,12 @@ def assemble(settings: DoorSettings) -> Assembled:
     clock = now
     streams = Streams(settings.kafka, codec, clock, ordinal)
     replies = Replies(settings.kafka, ordinal, codec, clock)
-    gate = Gate(settings.kafka, ordinal, codec, clock, replies)
+    gate = Gate(settings.kafka, ordinal, codec, clock, replies, settings.signatures)
     deliveries = Shelf(DELIVERIES, Delivery, codec, order=attrgetter("advance"))
     vitals = Shelf(VITALS, VitalsReported, codec)
     workers = workers_of(settings.kafka, vitals, clock)
     entities = (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS)
-    views = following(settings.kafka, ordinal, entities, [deliveries, vitals], codec)
+    views = following(settings.kafka, ordinal, entities, [deliveries, vitals], codec, settings.signatures)
     orders = LogOrders(gate, COMMANDED, views, codec, clock)
     grants = StreamGrants(views, orders, streams.born, clock, settings.api.streams_each)
     accounts = assemble_accounts(

@@ -11,6 +11,7 @@ from pipeline.clock import Clock
 from pipeline.errors import LogUnavailable, Overloaded
 from pipeline.kafka.producer import Producer
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.codec import Codec
 from schemas.event import Event
 from schemas.exchange import BODY_HEADER, PART_HEADER, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER
@@ -29,14 +30,29 @@ class Gate:
 
     name = "gate"
 
-    def __init__(self, settings: KafkaSettings, ordinal: int, codec: Codec, clock: Clock, replies: Replies) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        ordinal: int,
+        codec: Codec,
+        clock: Clock,
+        replies: Replies,
+        signatures: Signatures | None = None,
+    ) -> None:
+        self._signatures = signatures
         self._settings, self._ordinal = settings, ordinal
         self._codec, self._clock, self._replies = codec, clock, replies
         self._producer: Producer | None = None
 
     async def start(self) -> None:
         client = f"thalweg-api-{self._ordinal}"
-        self._producer = Producer(self._settings, client, timeout=DELIVERY_SECONDS, keeps_trying=TRYING_SECONDS)
+        self._producer = Producer(
+            self._settings,
+            client,
+            timeout=DELIVERY_SECONDS,
+            keeps_trying=TRYING_SECONDS,
+            signatures=self._signatures,
+        )
 
     async def stop(self) -> None:
         if self._producer is not None:

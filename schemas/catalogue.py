@@ -24,6 +24,7 @@ WORKERS_GROUP = "thalweg-workers"
 
 ARCHIVED = tuple(topic for topic in TOPICS if topic.archived)
 STATEFUL = tuple(topic for topic in TOPICS if topic.stateful)
+SIGNED = frozenset(topic.name for topic in TOPICS if topic.signed)
 WATCHED = tuple(topic for topic in TOPICS if topic.watched)
 
 READ_BY: Mapping[str, tuple[Topic, ...]] = {

@@ -20,6 +20,9 @@ REPLAYED_FROM_HEADER = "thalweg-replayed-from"
 SOURCE_HEADER = "thalweg-source"
 """On tombstones: the position of the record that caused it, which other records carry in their value."""
 
+SIGNATURE_HEADER = "thalweg-signature"
+"""On records of signed topics: who wrote it has the accounts' secret (`pipeline.signatures`)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replied(Event):

@@ -32,7 +32,7 @@ class Topic:
     `partitions` of 0 means the cluster-wide number of `KafkaSettings.partitions`; topics that must be
     co-partitioned with an input all use 0. A `stateful` topic's worker keeps its state in a changelog of as many
     partitions. `compacted` topics keep the last record of a key, and every record for
-    at least `retention`.
+    at least `retention`. Records of a `signed` topic are believed when our own processes wrote them.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Topic:
     stateful: bool = False
     watched: bool = False
     archived: bool = False
+    signed: bool = False
 
     @property
     def subject(self) -> str:
@@ -75,4 +76,4 @@ class Topic:
 
 def entities(name: str, record: type[Entity]) -> Topic:
     """The topic that holds every entity of a kind, each as it is now. One partition: a single writer decides."""
-    return Topic(name, record, "id", Writer.WORKERS, timedelta(hours=1), compacted=True, partitions=1)
+    return Topic(name, record, "id", Writer.WORKERS, timedelta(hours=1), compacted=True, partitions=1, signed=True)

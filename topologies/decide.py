@@ -6,6 +6,7 @@ recovered is what was true at some command, and the commands behind it are decid
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from heapq import nlargest
 
@@ -17,6 +18,7 @@ from pipeline.entities.decide import Deciders, Decision, command_of, decide
 from pipeline.entities.ledger import Ledger
 from pipeline.outcome import Emission, Emit, Refuse
 from pipeline.received import Raw, Received
+from pipeline.signatures import Signatures
 from schemas.accounts.topics import AUDITED
 from schemas.accounts.traces import ActionAudited, Verdict
 from schemas.codec import Codec
@@ -26,6 +28,7 @@ from schemas.topic import Topic
 from topologies.attach import attach_work
 from topologies.breath import Breath
 from topologies.deliver import Deliver
+from topologies.genuine import forgery
 from topologies.intake import Placement, raw_of, take_in
 from topologies.partition import Engine, Partition
 from topologies.runs import Run
@@ -43,6 +46,9 @@ dead, and must not be the one who writes old records behind newer ones."""
 AT_ONCE = 100
 """Changes told again between two breaths."""
 BREATH_SECONDS = 0.05
+FORGER = "unknown"
+"""As whom the audit has who wrote a forged command."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -64,9 +70,17 @@ class Decide:
     """The work of a commands topic (`partition.Work`)."""
 
     def __init__(
-        self, topic: Topic, deciders: Deciders, engine: Engine, deliver: Deliver, codec: Codec, clock: Clock
+        self,
+        topic: Topic,
+        deciders: Deciders,
+        engine: Engine,
+        deliver: Deliver,
+        codec: Codec,
+        clock: Clock,
+        signatures: Signatures | None = None,
     ) -> None:
         self.topic = topic
+        self._signatures = signatures
         self._deciders, self._engine, self._deliver = deciders, engine, deliver
         self._codec, self._clock, self._placement = codec, clock, Placement(topic.partitions)
 
@@ -130,6 +144,11 @@ class Decide:
             return
         partition.memory.ledger.applied = raw.position.offset
         received = take_in(raw, self._codec, Commanded)
+        if self._signatures is not None:
+            forged = forgery(self._signatures, raw, received)
+            if forged is not None:
+                self._raise_alarm(partition, raw, forged)
+                received = forged
         if isinstance(received, Received):
             decision = self._decided(partition, received)
         else:
@@ -157,6 +176,12 @@ class Decide:
             emissions.append(Emission(AUDITED, audit_of(received, decision), event.actor.encode()[:256]))
         self._deliver(Emit(emissions, decision.answer), self.topic, raw, partition.flight)
         return None
+
+    def _raise_alarm(self, partition: Partition[Book], raw: Raw, forged: Refuse) -> None:
+        log.error("FORGED: the command at %s is refused (%s): %s", raw.position, forged.reason, forged.detail)
+        self._deliver.emit(
+            (Emission(AUDITED, forgery_of(raw, forged), FORGER.encode()),), raw.position, None, partition.flight
+        )
 
     def _emission(self, kind: str, entity_id: str, entity: Entity | None) -> Emission:
         return Emission(self._deciders[kind].topic, entity, entity_id.encode())
@@ -189,10 +214,29 @@ def audit_of(received: Received[Commanded], decision: Decision) -> ActionAudited
     )
 
 
+def forgery_of(raw: Raw, forged: Refuse) -> ActionAudited:
+    """Nothing of what the record says is repeated: whoever wrote it may say what they like."""
+    return ActionAudited(
+        at=raw.timestamp,
+        actor=FORGER,
+        action="command.forge",
+        target=None,
+        verdict=Verdict.REFUSED,
+        status=None,
+        reason=forged.reason,
+        address=None,
+        request_id=None,
+        count=1,
+        source_partition=raw.position.partition,
+        source_offset=raw.position.offset,
+        details={},
+    )
+
+
 def attach_commands(app: faust.App, site: Site, topic: Topic, deciders: Deciders) -> None:
     """One agent that decides over the topic's commands."""
 
     def work(engine: Engine) -> Decide:
-        return Decide(topic, deciders, engine, site.deliver(), site.codec, site.clock)
+        return Decide(topic, deciders, engine, site.deliver(), site.codec, site.clock, site.settings.signatures)
 
     attach_work(app, site, topic, work)

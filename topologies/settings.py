@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.settings import Environment, KafkaSettings, between, flag, setting
+from pipeline.signatures import Signatures
 from topologies.checkpoint import Rhythm
 
 
@@ -24,6 +25,8 @@ class WorkerSettings:
     """At most in one run: a backlog of 2,000 streams then brings some of each, to be learned at once. A rebalance may
     wait for a run: for two seconds if all of it must be taken one by one."""
     fetch_bytes: int = 4 * 1024 * 1024
+    signatures: Signatures | None = None
+    """By which commands are believed, and what comes of them is signed."""
 
     @property
     def faust_dir(self) -> Path:
@@ -42,6 +45,7 @@ class WorkerSettings:
             ordinal=setting(environ, "THALWEG_WORKER_ORDINAL", 0, between(0, 9999)) if ordinal is None else ordinal,
             static=setting(environ, "THALWEG_WORKER_STATIC", True, flag),
             session_seconds=setting(environ, "THALWEG_WORKER_SESSION_SECONDS", 30, between(6, 300)),
+            signatures=Signatures.from_environment(environ),
             data_dir=setting(environ, "THALWEG_DATA_DIR", Path(".thalweg"), Path),
             rhythm=Rhythm(
                 records=setting(environ, "THALWEG_CHECKPOINT_RECORDS", 20_000, between(1, 10_000_000)),

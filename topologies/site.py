@@ -56,7 +56,7 @@ class Site:
     def producer(self) -> Producer:
         if self._producer is None:
             client = f"thalweg-{self.settings.name}"
-            self._producer = Producer(self.settings.kafka, client, timeout=60)
+            self._producer = Producer(self.settings.kafka, client, timeout=60, signatures=self.settings.signatures)
         return self._producer
 
     def deliver(self) -> Deliver:

@@ -18,9 +18,10 @@ from ingest_api.accounts.tokens import Tokens
 from ingest_api.entities.orders import Orders
 from ingest_api.entities.views import EntityViews
 from ingest_api.settings import ApiSettings
+from pipeline.account_secrets import VARIABLE
 from pipeline.accounts.destinations import Allowed
 from pipeline.accounts.mail import MailSettings
-from pipeline.accounts.sealing import VARIABLE, Seals, SealSettings
+from pipeline.accounts.sealing import Seals, SealSettings
 from pipeline.clock import Clock
 from pipeline.errors import Misconfigured
 from pipeline.settings import Environment

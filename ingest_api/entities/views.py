@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pipeline.kafka.view import Shelf, Shelves
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.codec import Codec
 from schemas.entity import Entity
 from schemas.event import Event
@@ -97,9 +98,15 @@ class EntityViews:
 
 
 def following(
-    settings: KafkaSettings, ordinal: int, entities: Iterable[Topic], others: Sequence[Shelf[Any]], codec: Codec
+    settings: KafkaSettings,
+    ordinal: int,
+    entities: Iterable[Topic],
+    others: Sequence[Shelf[Any]],
+    codec: Codec,
+    signatures: Signatures | None = None,
 ) -> EntityViews:
-    """Views that follow the log, all by one client. `others` are of compacted topics of one partition."""
+    """Views that follow the log, all by one client. `others` are of compacted topics of one partition. With
+    `signatures` entities are believed that carry one."""
     shelves = [shelf_of(topic, codec) for topic in entities]
-    follow = Shelves(settings, f"thalweg-entities-{ordinal}", [*shelves, *others])
+    follow = Shelves(settings, f"thalweg-entities-{ordinal}", [*shelves, *others], signatures)
     return EntityViews(shelves, others, follow)

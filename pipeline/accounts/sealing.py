@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
 import secrets as random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,11 +16,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from pipeline.errors import Misconfigured
-from pipeline.settings import Environment, text_of
-
-VARIABLE = "THALWEG_ACCOUNT_SECRETS"
-_KID = re.compile(r"[A-Za-z0-9._-]{1,32}")
+from pipeline.account_secrets import account_secrets
+from pipeline.settings import Environment
 
 
 class Unopenable(ValueError):
@@ -39,14 +35,7 @@ class SealSettings:
     @classmethod
     def from_environment(cls, environ: Environment) -> SealSettings:
         """`secrets` is empty where the variable is not set. Raises Misconfigured, without repeating a secret."""
-        parts = [part.strip() for part in text_of(environ, VARIABLE).split(",") if part.strip()]
-        pairs = [part.partition(":")[::2] for part in parts]
-        if any(not _KID.fullmatch(kid) or len(secret) < 32 for kid, secret in pairs):
-            raise Misconfigured(
-                f"{VARIABLE} cannot be used: each is kid:secret, the secret at least 32 characters "
-                "(k1:$(openssl rand -hex 32))"
-            )
-        return cls(tuple(secret for _, secret in pairs))
+        return cls(tuple(secret for _, secret in account_secrets(environ)))
 
     @classmethod
     def passing(cls) -> SealSettings:

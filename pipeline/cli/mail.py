@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from pipeline.account_secrets import VARIABLE
 from pipeline.accounts.envelope import Letter
-from pipeline.accounts.sealing import VARIABLE, Seals, SealSettings, Unopenable
+from pipeline.accounts.sealing import Seals, SealSettings, Unopenable
 from pipeline.cli.broker import known, reach
 from pipeline.cli.drawing import console, printable, table
 from pipeline.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_DATA_DIR, Bootstrap, DataDir, Json

@@ -9,9 +9,10 @@ import signal
 from dataclasses import replace
 
 from pipeline import announce, heap, lifeline
+from pipeline.account_secrets import VARIABLE
 from pipeline.accounts.letters import webhook_disabled
 from pipeline.accounts.mail import MailSettings
-from pipeline.accounts.sealing import VARIABLE, Seals, SealSettings
+from pipeline.accounts.sealing import Seals, SealSettings
 from pipeline.clock import now
 from pipeline.courier.books import Topics
 from pipeline.courier.courier import Courier, first
@@ -25,6 +26,7 @@ from pipeline.kafka.arrival import await_broker
 from pipeline.kafka.registry import schemas
 from pipeline.refusal import status_of
 from pipeline.settings import Environment, KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import User
 from schemas.accounts.webhooks import Webhook
@@ -60,7 +62,8 @@ async def _serve(environ: Environment, heartbeat: Heartbeat) -> None:
     if stop.is_set():
         return
     codec = Codec(schemas(kafka.registry_url))
-    webhooks, mailer = _webhooks(kafka, codec, settings, seals), Mailer(kafka, codec, seals, mail, now)
+    signatures = Signatures.from_environment(environ)
+    webhooks, mailer = _webhooks(kafka, codec, settings, seals, signatures), Mailer(kafka, codec, seals, mail, now)
     heap.settle()
     announce.ready("courier", f"kafka://{kafka.bootstrap}")
     await first(stop.wait(), webhooks.run(), mailer.run(), _beat(heartbeat, webhooks))
@@ -72,7 +75,9 @@ async def _beat(heartbeat: Heartbeat, webhooks: Courier) -> None:
         await asyncio.sleep(EVERY_SECONDS)
 
 
-def _webhooks(kafka: KafkaSettings, codec: Codec, settings: CourierSettings, seals: Seals) -> Courier:
+def _webhooks(
+    kafka: KafkaSettings, codec: Codec, settings: CourierSettings, seals: Seals, signatures: Signatures | None
+) -> Courier:
     topics = Topics()
     post = Post(settings.allowed, seconds=settings.seconds, connect_seconds=settings.connect_seconds)
 
@@ -80,7 +85,7 @@ def _webhooks(kafka: KafkaSettings, codec: Codec, settings: CourierSettings, sea
         return webhook_disabled(seals, owner.id, owner.email or "", webhook.url, reason, at)
 
     def term() -> Term:
-        return Term(kafka, codec, settings, seals, post, now, topics=topics, letter=letter)
+        return Term(kafka, codec, settings, seals, post, now, topics=topics, letter=letter, signatures=signatures)
 
     return Courier(kafka, settings, topics.deliveries, term)
 

@@ -18,6 +18,7 @@ from pipeline.kafka.browse import ends
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.view import View
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.accounts.permissions import ADMINISTRATORS, permitted
 from schemas.accounts.streams import Stream
 from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, STREAMS, USERS, WEBHOOKS
@@ -62,13 +63,19 @@ class Books:
     something is different, and of those that are not pending any more."""
 
     def __init__(
-        self, kafka: KafkaSettings, codec: Codec, topics: Topics, clock: Clock, changed: Callable[[Iterable[str]], None]
+        self,
+        kafka: KafkaSettings,
+        codec: Codec,
+        topics: Topics,
+        clock: Clock,
+        changed: Callable[[Iterable[str]], None],
+        signatures: Signatures | None = None,
     ) -> None:
         self._codec, self._topics, self._clock, self._changed = codec, topics, clock, changed
         self._permissions = {trigger.event: trigger.permission for trigger in topics.triggers}
         self._pending: dict[str, set[str]] = defaultdict(set)
         self._owned: dict[str, set[str]] = defaultdict(set)
-        self._producer = Producer(kafka, CLIENT, timeout=PATIENCE_S)
+        self._producer = Producer(kafka, CLIENT, timeout=PATIENCE_S, signatures=signatures)
         self._deliveries = View(kafka, CLIENT, topics.deliveries, Delivery, codec, order=advance)
         self._webhooks = View(kafka, CLIENT, topics.webhooks, Webhook, codec, order=lambda it: it.source_offset)
         self._streams = View(kafka, CLIENT, topics.streams, Stream, codec, order=lambda it: it.source_offset)

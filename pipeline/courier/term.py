@@ -19,6 +19,7 @@ from pipeline.courier.schedule import GONE, SECOND, Standing, Verdict, due_at, e
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.signature import signed
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import User
 from schemas.accounts.webhooks import Attempt, Delivery, Progress, Webhook
@@ -49,11 +50,12 @@ class Term:
         *,
         topics: Topics,
         letter: Letter | None,
+        signatures: Signatures | None = None,
     ) -> None:
         self._codec, self._seals, self._post, self._clock, self._letter = codec, seals, post, clock, letter
         self._settings = settings
         self._agenda = Agenda(settings.attempts, settings.attempts_each, settings.attempts_owner)
-        self._books = Books(kafka, codec, topics, clock, self._plan)
+        self._books = Books(kafka, codec, topics, clock, self._plan, signatures)
         self._enrolment = Enrolment(kafka, settings, topics.triggers, self._books, clock)
         self._disabled: set[tuple[str, int]] = set()
         self._attempts: set[asyncio.Task[None]] = set()

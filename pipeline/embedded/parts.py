@@ -24,7 +24,7 @@ SECRETS: Mapping[str, frozenset[str]] = {
     "THALWEG_API_KEYS": frozenset({"api"}),
     "THALWEG_ADMIN_PASSWORD": frozenset({"api"}),
     "THALWEG_DEV_PASSWORD": frozenset({"api"}),
-    "THALWEG_ACCOUNT_SECRETS": frozenset({"api", "courier"}),
+    "THALWEG_ACCOUNT_SECRETS": frozenset({"api", "courier", "worker"}),
     "THALWEG_SMTP_URL": frozenset({"api", "courier"}),
     "THALWEG_KAFKA_PASSWORD": frozenset({"broker", "topics", "archive", "worker", "courier", "api"}),
     "THALWEG_CLICKHOUSE_URL": _READERS,

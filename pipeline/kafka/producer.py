@@ -16,6 +16,9 @@ from pipeline.errors import Broken, Failure, LogUnavailable, Overloaded
 from pipeline.kafka.connection import connection
 from pipeline.kafka.flight import Flight
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
+from schemas.catalogue import SIGNED
+from schemas.exchange import SIGNATURE_HEADER
 from schemas.position import Position
 
 log = logging.getLogger(__name__)
@@ -33,7 +36,8 @@ class Producer:
 
     Bounded: at most `max_pending` records or `max_bytes` wait for the broker; one more raises Overloaded.
     A record not durable within `timeout` seconds fails with LogUnavailable: it may or may not be in the log. One larger
-    than `MAX_RECORD` raises Broken: whoever makes records bounds them.
+    than `MAX_RECORD` raises Broken: whoever makes records bounds them. With `signatures`, records of signed topics are
+    signed.
 
     librdkafka's idempotence lasts until it gives a record up: it then takes a new epoch, in which it sends again what
     was under way beside that one, and the broker no longer knows it (librdkafka issue 4953). So where a record must not
@@ -51,7 +55,9 @@ class Producer:
         linger_ms: float = 0.0,
         max_pending: int = 100_000,
         max_bytes: int = 256 * 1024 * 1024,
+        signatures: Signatures | None = None,
     ) -> None:
+        self._signatures = signatures
         self._client = Librdkafka(
             {
                 **connection(settings),
@@ -166,6 +172,9 @@ class Producer:
         delivered: Report,
     ) -> None:
         self._check_open()
+        if self._signatures is not None and topic in SIGNED:
+            given = headers or {}
+            headers = {**given, SIGNATURE_HEADER: self._signatures.sign(topic, key, value, given)}
         try:
             self._client.produce(
                 topic,

@@ -11,9 +11,11 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from pipeline import heap
+from pipeline.kafka.guard import Guard
 from pipeline.kafka.record import Record
 from pipeline.kafka.tail import BEGINNING, Tail
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.codec import Codec, Undecodable
 from schemas.event import Event
 from schemas.position import Position
@@ -140,7 +142,15 @@ class View(Shelf[E]):
 class Shelves:
     """Several shelves that follow their topics together, by one client: topics of entities, of one partition each."""
 
-    def __init__(self, settings: KafkaSettings, client_id: str, shelves: Sequence[Shelf[Any]]) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        client_id: str,
+        shelves: Sequence[Shelf[Any]],
+        signatures: Signatures | None = None,
+    ) -> None:
+        """With `signatures`, forged records of signed topics are passed over, and an alarm is raised."""
+        self._guard = None if signatures is None else Guard(signatures)
         self._shelves = {shelf.topic.name: shelf for shelf in shelves}
         self._tail = Tail(settings, client_id, self._take)
 
@@ -149,10 +159,21 @@ class Shelves:
         with heap.filling():
             await self._tail.start({(name, 0): BEGINNING for name in self._shelves})
             await self._tail.caught_up.wait()
+            if self._guard is not None:
+                self._hand_out(self._guard.caught_up())
 
     async def stop(self) -> None:
         await self._tail.stop()
 
+    @property
+    def forged(self) -> int:
+        """Records passed over since the start."""
+        return 0 if self._guard is None else self._guard.forged
+
     def _take(self, records: Sequence[Record]) -> None:
+        guard = self._guard
+        self._hand_out(records if guard is None else [record for record in records if guard.admits(record)])
+
+    def _hand_out(self, records: Sequence[Record]) -> None:
         for name, run in groupby(records, key=attrgetter("topic")):
             self._shelves[name].take(run)

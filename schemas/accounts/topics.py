@@ -22,6 +22,7 @@ COMMANDED = Topic(
     partitions=1,
     dead_letters=True,
     stateful=True,
+    signed=True,
 )
 USERS = entities("accounts.user.v1", User)
 KEYS = entities("accounts.key.v1", Key)

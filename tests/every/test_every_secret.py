@@ -30,6 +30,7 @@ SECRETS: dict[str, tuple[str, Read]] = {
     "THALWEG_API_KEYS": ("sensor:write:" + 64 * "a", DoorSettings.from_environment),
     "THALWEG_CLICKHOUSE_URL": ("https://u:pass@h/base", WarehouseSettings.from_environment),
     "THALWEG_CURSOR_SECRETS": ("0123456789abcdef0123456789abcdef", DoorSettings.from_environment),
+    "THALWEG_DEV_PASSWORD": ("a made password", DoorSettings.from_environment),
     "THALWEG_JWT_SECRETS": (LONG, DoorSettings.from_environment),
     "THALWEG_KAFKA_PASSWORD": (
         "a secret of kafka",

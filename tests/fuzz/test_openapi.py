@@ -25,6 +25,7 @@ from ingest_api.entities.orders import SYSTEM, commanded
 from pipeline.clock import now
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.view import View
+from pipeline.signatures import Signatures
 from schemas.accounts.permissions import SCOPES
 from schemas.accounts.topics import COMMANDED, USERS
 from schemas.accounts.users import User
@@ -62,7 +63,7 @@ async def session(stack: Stack) -> str:
     """Opened by a command, not by a login: whatever has been done to the user's password, and with wrong ones."""
     codec, name, access = Codec(), f"fuzz{now()}", f"access{now()}"
     view = View(stack.kafka, "fuzz-sessions", USERS, User, codec, order=lambda user: user.source_offset)
-    producer = Producer(stack.kafka, "fuzz")
+    producer = Producer(stack.kafka, "fuzz", signatures=Signatures.from_environment(stack.told))
     await view.start(1)
     try:
         given = {"id": name, "digest": name, "access_id": access, "expires_at": now() + 3_600_000_000}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.accounts.deciders import DECIDERS
+from pipeline.signatures import Signatures
 from schemas.accounts.topics import AUDITED, COMMANDED, INVITATIONS, KEYS, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.traces import ActionAudited, MailRequested, Verdict
 from schemas.accounts.users import User
 from schemas.entity import Commanded, Decided
-from schemas.exchange import REPLIES, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER, SOURCE_HEADER, Refused, Replied
+from schemas.exchange import (
+    REPLIES,
+    REPLY_PARTITION_HEADER,
+    REQUEST_ID_HEADER,
+    SIGNATURE_HEADER,
+    SOURCE_HEADER,
+    Refused,
+    Replied,
+)
 from tests.doubles.log import MemoryLog
 from tests.pipeline.entities.orders import ORDERS
 from tests.topologies.tally import CODEC, FaustEvent, Record, Recovered, end
@@ -37,10 +47,10 @@ def ordered(offset: int, name: str, entity_id: str = "u1", entity: str = "user",
 class Desk:
     """A worker on a changelog; another one may follow it."""
 
-    def __init__(self, engine: Recovered, log: MemoryLog) -> None:
+    def __init__(self, engine: Recovered, log: MemoryLog, signatures: Signatures | None = None) -> None:
         self.now = (START + 100) * 1000
         deliver = Deliver(log, CODEC, lambda: self.now)  # type: ignore[arg-type]
-        self.work = Decide(COMMANDED, DECIDERS, engine, deliver, CODEC, lambda: self.now)
+        self.work = Decide(COMMANDED, DECIDERS, engine, deliver, CODEC, lambda: self.now, signatures)
         self.point: Checkpoint[Book] = Checkpoint(self.work, engine, end)
 
     async def take(self, *records: Record) -> None:
@@ -221,3 +231,32 @@ async def test_after_a_crash_at_any_place_the_entities_end_as_if_there_had_been_
 
 def _last(log: MemoryLog, topic: str) -> dict[bytes | None, bytes | None]:
     return {each.key: each.value for each in log.of(topic)}
+
+
+OURS = Signatures({"k1": b"a" * 32})
+
+
+def signed(record: Record, by: Signatures = OURS, *, made: int = START * 1000) -> Record:
+    value = CODEC.encode(replace(CODEC.decode(record.value or b"", Commanded), commanded_at=made))
+    signature = by.sign(COMMANDED.name, record.key, value, {})
+    return replace(record, value=value, headers=(*record.headers, (SIGNATURE_HEADER, signature)))
+
+
+async def test_a_command_that_none_of_ours_wrote_changes_nothing_and_raises_an_alarm(
+    log: MemoryLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(Recovered(log), log, OURS)
+    genuine, others = signed(ordered(0, "register", username="ada")), Signatures({"k1": b"b" * 32})
+    unsigned = ordered(1, "delete")
+    stolen = replace(ordered(2, "delete"), headers=genuine.headers)
+    foreign = signed(ordered(3, "delete"), others)
+    unknown = signed(ordered(4, "delete"), Signatures({"k9": b"a" * 32}))
+    late = signed(ordered(5, "delete"), made=(START - 4_300_000) * 1000)
+    await desk.take(genuine, unsigned, stolen, foreign, unknown, late)
+    assert [user.version for user in users(log)] == [1]
+    letters = [CODEC.decode(each.value or b"", Refused).reason for each in log.of(COMMANDED.refused)]
+    assert letters == ["signature_missing", "signature_wrong", "signature_wrong", "signature_unknown", "command_stale"]
+    audited = [CODEC.decode(each.value or b"", ActionAudited) for each in log.of(AUDITED.name)]
+    forged = [(it.actor, it.verdict, it.source_offset) for it in audited if it.action == "command.forge"]
+    assert forged == [("unknown", Verdict.REFUSED, offset) for offset in range(1, 6)]
+    assert len([line for line in caplog.records if line.levelname == "ERROR" and "FORGED" in line.message]) == 5

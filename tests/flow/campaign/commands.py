@@ -12,10 +12,12 @@ from pipeline.clock import now
 from pipeline.errors import Failure
 from pipeline.kafka.producer import Producer
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.accounts.topics import COMMANDED
 from schemas.codec import Codec
 from schemas.entity import Commanded
 from tests.flow.campaign.deeds import Deed, Deeds, Told
+from tests.flow.stack import ACCOUNT_SECRETS
 
 NAMES = ("ada", "Ada", "bob", "BOB", "eve", "mallory", "trent", "Peggy", "victor")
 """Of users, over REST as well; some of them are the same name."""
@@ -107,7 +109,13 @@ class Commands:
 async def command(kafka: KafkaSettings, deeds: Deeds, seed: int, stopping: asyncio.Event, owner: str) -> None:
     """One client, until it is told to stop: a command every REST_SECONDS."""
     drawn = Commands(random.Random(seed), "campaign-", owner)
-    producer = Producer(kafka, "campaign-commands", timeout=30, keeps_trying=600)
+    producer = Producer(
+        kafka,
+        "campaign-commands",
+        timeout=30,
+        keeps_trying=600,
+        signatures=Signatures.from_environment({"THALWEG_ACCOUNT_SECRETS": ACCOUNT_SECRETS}),
+    )
     under_way: set[asyncio.Task[None]] = set()
     while not stopping.is_set():
         deed = deeds.begin("straight to the log")

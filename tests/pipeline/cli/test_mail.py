@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from pipeline.account_secrets import VARIABLE
 from pipeline.accounts.envelope import Letter
 from pipeline.accounts.letters import verify_email
-from pipeline.accounts.sealing import VARIABLE, Seals, SealSettings
+from pipeline.accounts.sealing import Seals, SealSettings
 from pipeline.cli.app import build
 from pipeline.clock import now
 from pipeline.embedded import secrets

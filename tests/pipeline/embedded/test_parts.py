@@ -91,7 +91,8 @@ def test_a_part_is_given_the_secrets_that_it_needs_and_no_others() -> None:
         part.name for part in declare(SETTINGS) if "THALWEG_JWT_SECRETS_FILE" in environment_of(part, with_files)
     ] == ["api"]
     held = {part.name: SECRETS.keys() & environment_of(part, given).keys() for part in declare(SETTINGS)}
-    assert held["broker"] == held["topics"] == held["worker-0"] == held["worker-2"] == set()
+    assert held["broker"] == held["topics"] == set()
+    assert held["worker-0"] == held["worker-2"] == {"THALWEG_ACCOUNT_SECRETS"}
     assert held["courier"] == {"THALWEG_ACCOUNT_SECRETS", "THALWEG_SMTP_URL"}
     assert held["archive"] == held["tables"] == {"THALWEG_CLICKHOUSE_URL", "THALWEG_WAREHOUSE_PASSWORD"}
     assert "THALWEG_ANALYST_PASSWORD" not in held["api"]
