@@ -22,6 +22,8 @@ from pipeline.warehouse.connection import Connection
 from pipeline.warehouse.retention import Retention
 
 ANALYST = "analyst"
+READS_ONLY = {"readonly": 2}
+"""What a reader of the embedded warehouse has in force already; it keeps an owner from writing, too."""
 
 warehouse = typer.Typer(help="The tables in ClickHouse, and SQL on them.", no_args_is_help=True)
 
@@ -58,7 +60,7 @@ def query(
     chosen = form or ("PrettyCompactMonoBlock" if sys.stdout.isatty() else "TabSeparatedWithNames")
     connection = Connection(settings(data_dir, user=ANALYST))
     try:
-        sys.stdout.buffer.write(connection.text(statement.strip().rstrip(";"), chosen, {"readonly": 1}))
+        sys.stdout.buffer.write(connection.text(statement.strip().rstrip(";"), chosen, READS_ONLY))
         sys.stdout.buffer.flush()
     except Broken as error:  # the statement is the caller's here, not ours
         raise Misconfigured(str(error)) from error

@@ -48,15 +48,15 @@ async def test_a_write_and_a_refusal_are_found_by_administrators(stack: Stack) -
         headers = {"X-Request-ID": f"w-{mine}"}
         points = await sensor.post("/api/v1/process_points", json=POINTS | {"stream": stack.stream()}, headers=headers)
         assert points.status_code == 200
-        refused = await sensor.delete("/api/v1/streams/s", headers={"X-Request-ID": f"d-{mine}"})
+        refused = await sensor.delete("/api/admin/users/nobody", headers={"X-Request-ID": f"d-{mine}"})
         assert refused.status_code == 403
         [write] = await found(admin, request_id=f"w-{mine}")
         [refusal] = await found(admin, request_id=f"d-{mine}")
         of_both = await found(admin, 2, actor="key:sensor", since=write["at"])
     assert (write["actor"], write["action"]) == ("key:sensor", "POST /api/v1/process_points")
     assert (write["verdict"], write["status"], write["address"]) == ("accepted", 200, "127.0.0.1")
-    assert (refusal["action"], refusal["target"]) == ("DELETE /api/v1/streams/{stream}", None)
-    assert (refusal["verdict"], refusal["status"], refusal["details"]) == ("refused", 403, {"missing": "admin"})
+    assert (refusal["action"], refusal["target"]) == ("DELETE /api/admin/users/{user_id}", None)
+    assert (refusal["verdict"], refusal["status"], refusal["details"]) == ("refused", 403, {"missing": "users:write"})
     assert [each["at"] for each in of_both] == sorted((each["at"] for each in of_both), reverse=True)
 
 

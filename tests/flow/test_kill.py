@@ -57,7 +57,7 @@ async def command(kafka: KafkaSettings, prefix: str, seed: int) -> None:
     drawn = Commands(random.Random(seed), prefix, f"{prefix}user-0", names)
     producer = Producer(kafka, "commands")
     for number in range(COMMANDS):
-        key, value = drawn.draw(f"test:{number}")
+        key, value = drawn.draw(f"system:{number}")
         producer.send(COMMANDED.name, value, key=key).add_done_callback(lambda done: done.result())
         if number % 4 == 0:
             await asyncio.sleep(0.1)

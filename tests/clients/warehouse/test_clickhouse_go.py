@@ -8,6 +8,7 @@ from tests.clients.warehouse.conftest import TABLE
 from tests.clients.warehouse.programs import go_program, said
 from tests.pipeline.embedded.warehouse.running import ANALYST, OWNER, Warehouse
 
+pytestmark = pytest.mark.timeout(900)  # the first time its modules are fetched and compiled
 CODINGS = ("none", "lz4", "zstd", "gzip", "deflate", "br")
 INSERTED = ("none", "lz4", "gzip")
 

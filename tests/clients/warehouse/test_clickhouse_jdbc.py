@@ -10,6 +10,8 @@ from tests.pipeline.embedded.warehouse.running import ANALYST, OWNER, Warehouse
 
 COMPRESSIONS = ("compress=false", "compress=true", "client.use_http_compression=true")
 
+pytestmark = pytest.mark.timeout(900)  # the first time its jars are fetched
+
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
