@@ -39,6 +39,11 @@ async def state(http: httpx.AsyncClient, url: str, request_id: str) -> Json | No
     return told
 
 
+async def begun(http: httpx.AsyncClient, url: str, stream: str) -> None:
+    """The stream has its owner: a new one's is decided by a worker."""
+    (await http.post(f"{url}/api/v1/process_points", json={"points": POINTS, "stream": stream})).raise_for_status()
+
+
 @contextlib.contextmanager
 def nobody_working(system: System) -> Iterator[None]:
     worker = system.parts["worker-0"].child
@@ -52,6 +57,7 @@ def nobody_working(system: System) -> Iterator[None]:
 async def test_a_replica_that_is_asked_to_end_leaves_its_callers_their_receipts(two: Two) -> None:
     system, http = two
     one, other = system.urls
+    await begun(http, one, "leaving")
     with nobody_working(system):
         body = {"points": POINTS, "stream": "leaving", "timeout": 60_000}
         waiting = asyncio.create_task(http.post(f"{one}/api/v1/process_points", json=body))
@@ -72,6 +78,7 @@ async def test_what_a_replica_took_before_it_died_the_other_tells_by_its_receipt
     system, http = two
     one, other = system.urls
     body = {"points": POINTS, "stream": "receipts"}
+    await begun(http, one, "receipts")
     with nobody_working(system):
         answer = await http.post(f"{one}/api/v1/process_points", params={"wait": "false"}, json=body)
         assert answer.status_code == httpx.codes.ACCEPTED

@@ -42,7 +42,7 @@ def test_kafkas_settings() -> None:
         "THALWEG_REPLICATION": "3",
         "THALWEG_SCHEMA_REGISTRY_URL": "http://r:8081/",
     }
-    assert KafkaSettings.from_environment(environ) == KafkaSettings("k:1", 12, 3, "http://r:8081")
+    assert KafkaSettings.from_environment(environ) == KafkaSettings("k:1", 12, 3, registry_url="http://r:8081")
 
 
 def test_the_warehouses_url_says_all() -> None:
