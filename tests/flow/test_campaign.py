@@ -59,7 +59,7 @@ def test_what_was_promised_holds_though_everything_was_killed(run: tuple[Outcome
     assert found.counts["facts heard"] > 10
     assert found.counts["commands"] > 200
     assert found.counts["commands rejected"] > 50
-    assert found.counts["deeds accepted"] > 50
+    assert found.counts["deeds accepted"] > 10, "of a slow machine most are known too late"
 
 
 def test_an_end_by_a_signal_that_nobody_sent_is_a_violation() -> None:
