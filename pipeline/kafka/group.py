@@ -46,7 +46,7 @@ class GroupWatch:
     """Blocking; call it from a thread. Connects when it is first asked, and joins no group."""
 
     def __init__(self, settings: KafkaSettings, group: str, places: Iterable[Place], patience: float = 2.0) -> None:
-        self._settings, self._bootstrap, self._group = settings, settings.bootstrap, group
+        self._settings, self._group = settings, group
         self._places, self._patience = tuple(places), patience
         self._asking = threading.Lock()
 
@@ -59,7 +59,8 @@ class GroupWatch:
         try:
             self._consumer.list_topics(self._places[0][0], timeout=self._patience)
         except KafkaException as error:
-            raise LogUnavailable(f"no Kafka broker answers at {self._bootstrap}: {error.args[0].str()}") from error
+            where, why = self._settings.bootstrap, error.args[0].str()
+            raise LogUnavailable(f"no Kafka broker answers at {where}: {why}") from error
 
     def standing(self) -> Standing:
         """Raises LogUnavailable, also while another thread still waits for an answer: a broker that is away must not

@@ -165,11 +165,6 @@ class Shelves:
     async def stop(self) -> None:
         await self._tail.stop()
 
-    @property
-    def forged(self) -> int:
-        """Records passed over since the start."""
-        return 0 if self._guard is None else self._guard.forged
-
     def _take(self, records: Sequence[Record]) -> None:
         guard = self._guard
         self._hand_out(records if guard is None else [record for record in records if guard.admits(record)])
