@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from ingest_api.entities.orders import Author, Orders, Rejection, problem_of_rejection
+from ingest_api.entities.orders import NOT_DECIDED, Author, Orders, Rejection, problem_of_rejection
 from ingest_api.entities.views import EntityViews, Index
 from ingest_api.grants import Named
 from ingest_api.principal import Principal
@@ -22,6 +22,11 @@ SETTLED = 30_000_000
 process may just not have read yet who owns it."""
 ATTEMPTS = 5
 SEEN_SECONDS = 2.0
+RETRY_SECONDS = 5
+_UNDECIDED = (
+    "This stream is new and no worker has decided yet whose it is, so that nothing was stored: "
+    "send the same again after Retry-After"
+)
 _SUFFIX = 8
 
 
@@ -68,7 +73,7 @@ class StreamGrants:
                 return held.id
             if await self._claimed(author, owner, name, held):
                 continue
-        raise Busy("The stream's owner is not decided yet: look again in a while", 1)
+        raise Busy(_UNDECIDED, RETRY_SECONDS)
 
     async def retire(self, author: Author, key: str) -> None:
         if key in self.streams.entries:
@@ -109,6 +114,9 @@ class StreamGrants:
                 await self.streams.until(lambda _: self._own.find(f"{owner}/{name}") is not None, SEEN_SECONDS)
             elif rejection.code != "held":
                 raise problem_of_rejection(rejection) from None
+        except NOT_DECIDED as error:
+            # Points that nobody owns are not taken: under this name they could become another's, who claimed it before.
+            raise Busy(_UNDECIDED, RETRY_SECONDS) from error
         return True
 
     def _free(self, name: str, owner: str) -> str:

@@ -15,10 +15,12 @@ from typing import TypeVar, cast
 from pipeline.entities.decider import After, Command, Others, Rejected, Rule, Telling
 from schemas.accounts.invitations import Invitation
 from schemas.accounts.keys import Key
-from schemas.accounts.permissions import OPEN_ROLES, OWN, permitted
+from schemas.accounts.permissions import ADMINISTRATORS, OPEN_ROLES, OWN, permitted
+from schemas.accounts.streams import Stream
 from schemas.accounts.users import Status, User
 from schemas.accounts.webhooks import EVENTS, Webhook
 from schemas.entity import Entity
+from schemas.grants import OPERATOR, Access, Party, Visibility, access
 
 E = TypeVar("E", bound=Entity)
 ANYONE = "anonymous"
@@ -29,18 +31,26 @@ _ID = re.compile(r"[0-9a-f]{24}")
 @dataclass(frozen=True, slots=True)
 class Authority:
     """`user` commands, or one of their keys does (`by_key`). `permissions` is None where the ledger does not know
-    them."""
+    them. `acts_for` owns what the command makes: the user, or OPERATOR for administrators and keys of the settings."""
 
     permissions: frozenset[str] | None
     user: str | None = None
     by_key: bool = False
     machinery: bool = False
+    acts_for: str | None = None
 
     def lacks(self, permissions: frozenset[str]) -> list[str]:
         return [] if self.permissions is None else sorted(permissions - self.permissions)
 
     def is_session_of(self, user_id: str) -> bool:
         return self.machinery or (self.user == user_id and not self.by_key)
+
+    def may(self, wanted: Access, stream: Stream | None) -> bool:
+        """By the same check as every read and write (schemas.grants)."""
+        if self.permissions is None:
+            return True
+        party = Party(self.acts_for or "", "admin" in self.permissions)
+        return wanted in (access(None, Visibility.OWNER, (), party) if stream is None else stream.access(party))
 
 
 Guard = Callable[[Authority, E | None, E | None], Rejected | None]
@@ -61,7 +71,7 @@ def guarded(rule: Rule[E], guard: Guard[E]) -> Rule[E]:
         refused = guard(authority, entity, after)
         return decided if refused is None else refused
 
-    return Rule(decide, rule.audited)
+    return Rule(decide, rule.audited, guarded=True)
 
 
 def authority_of(command: Command, others: Others) -> Authority | Rejected:
@@ -73,14 +83,21 @@ def authority_of(command: Command, others: Others) -> Authority | Rejected:
         return Authority(frozenset())
     if kind == "user":
         user = others.get(User, name)
-        return _UNKNOWN if user is None else Authority(_of_user(user), user.id)
+        return _UNKNOWN if user is None else Authority(_of_user(user), user.id, acts_for=_acting(user))
     if kind == "key":
         key = others.get(Key, name)
         if key is not None:
-            return Authority(_of_key(key, command.at, others), key.owner, by_key=True)
+            owner = _acting(others.get(User, key.owner))
+            return Authority(_of_key(key, command.at, others), key.owner, by_key=True, acts_for=owner)
         if name and not _ID.fullmatch(name):
-            return Authority(None, by_key=True)
+            return Authority(None, by_key=True, acts_for=OPERATOR)
     return _UNKNOWN
+
+
+def _acting(user: User | None) -> str | None:
+    if user is None:
+        return None
+    return OPERATOR if ADMINISTRATORS & set(user.roles) else user.id
 
 
 def _of_user(user: User | None) -> frozenset[str]:
@@ -190,6 +207,27 @@ def webhook_ended(authority: Authority, before: Webhook | None, after: Webhook |
     return _missing(authority.lacks(frozenset({"users:write"})))
 
 
+def stream_claimed(authority: Authority, before: Stream | None, after: Stream | None) -> Rejected | None:
+    """By who may write, for themselves: nobody fills another's share, nor makes streams of the installation."""
+    if after is None or authority.machinery:
+        return None
+    return _FOREIGN if after.owner != authority.acts_for else _missing(authority.lacks(_WRITING))
+
+
+def stream_shared(authority: Authority, before: Stream | None, after: Stream | None) -> Rejected | None:
+    """Administrators, and the owner in a session: a key that leaks gives no stream away."""
+    if authority.permissions is not None and "admin" not in authority.permissions and authority.by_key:
+        return _SESSION if authority.may(Access.MANAGE, before) else _NOT_THEIR_STREAM
+    return stream_retired(authority, before, after)
+
+
+def stream_retired(authority: Authority, before: Stream | None, after: Stream | None) -> Rejected | None:
+    """Administrators, and the owner."""
+    if not authority.may(Access.MANAGE, before):
+        return _NOT_THEIR_STREAM
+    return _missing(authority.lacks(_WRITING))
+
+
 def _reach(user: User | None) -> frozenset[str]:
     """What administering a user leads to. Everybody has their own account: that is no power over others."""
     return frozenset() if user is None else permitted(user.roles) - OWN
@@ -206,6 +244,9 @@ _WAYS_IN = ("password", "email", "totp", "totp_offered", "backup_codes")
 """The address too: a mail to it sets a password."""
 
 
+_WRITING = frozenset({"clustering:write"})
+
+
 def _missing(permissions: list[str]) -> Rejected | None:
     if not permissions:
         return None
@@ -215,6 +256,7 @@ def _missing(permissions: list[str]) -> Rejected | None:
 
 _UNKNOWN = Rejected("actor_unknown", "Whoever wants this is no user and no key any more")
 _FOREIGN = Rejected("permission_missing", "This is another's")
+_NOT_THEIR_STREAM = Rejected("permission_missing", "The stream's owner and administrators alone may do this")
 _SESSION = Rejected(
     "session_required", "Log in for this: no API key changes its own owner, or what anybody logs in with"
 )

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pipeline.accounts.authority import Authority, guarded
-from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, Rule, changing, read
+from pipeline.accounts.authority import guarded, stream_claimed, stream_retired, stream_shared
+from pipeline.entities.decider import (
+    ArgumentsInvalid,
+    Command,
+    Decider,
+    Mark,
+    Nothing,
+    Others,
+    Rejected,
+    Rule,
+    changing,
+    read,
+)
 from schemas.accounts.streams import Stream
 from schemas.accounts.topics import STREAMS as TOPIC
 from schemas.accounts.users import Status, User
@@ -22,7 +33,7 @@ MAX_RETIRED = 10
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`most` are the streams that the owner may have; None: any number."""
+    """`most` are the streams that the owner may have; None: any number, which the installation alone may have."""
 
     owner: str
     name: str
@@ -41,6 +52,8 @@ class Share:
 def claim(stream: Stream | None, command: Command, others: Others) -> Stream | Rejected:
     """The owner's own stays as it is, so that a claim can be repeated."""
     given = read(Claim, command.arguments)
+    if given.most is None and given.owner != OPERATOR:
+        raise ArgumentsInvalid("most is missing: a user has so many streams and no more")
     if stream is not None and stream.owner == given.owner and stream.retired_at is None:
         return stream
     if stream is not None and stream.owner != given.owner and not _forgotten(stream, command):
@@ -83,15 +96,6 @@ def retire(stream: Stream, given: Nothing, command: Command, others: Others) -> 
     return stream if stream.retired_at is not None else replace(stream, retired_at=command.at)
 
 
-def manages(authority: Authority, before: Stream | None, after: Stream | None) -> Rejected | None:
-    """Administrators, and the owner in a session."""
-    if authority.permissions is None or "admin" in authority.permissions:
-        return None
-    if before is not None and authority.is_session_of(before.owner):
-        return None
-    return Rejected("permission_missing", "The stream's owner and administrators alone may do this")
-
-
 def claims(stream: Stream) -> Iterable[Mark]:
     yield "name", f"{stream.owner}/{stream.name}"
 
@@ -132,7 +136,11 @@ def _unknown(users: Iterable[str], others: Others, what: str) -> Rejected | None
 
 STREAMS = Decider(
     TOPIC,
-    {"claim": Rule(claim), "share": guarded(Rule(share), manages), "retire": changing(Nothing, retire)},
+    {
+        "claim": guarded(Rule(claim), stream_claimed),
+        "share": guarded(Rule(share), stream_shared),
+        "retire": guarded(changing(Nothing, retire), stream_retired),
+    },
     claims,
     groups,
 )

@@ -34,6 +34,11 @@ class Decision:
 
 
 def by_kind(*deciders: Decider[Any]) -> Deciders:
+    """Raises ValueError where a command does not say who may give it: whoever could write to the log would command."""
+    for decider in deciders:
+        for name, rule in decider.rules.items():
+            if not rule.guarded:
+                raise ValueError(f"{decider.kind}.{name} does not say who may command it")
     return {decider.kind: decider for decider in deciders}
 
 

@@ -91,10 +91,12 @@ class ArgumentsInvalid(ValueError):
 class Rule(Generic[E]):
     """One command: `decide(entity, command, others)` gives the entity as it is from now on (None: it is gone; the very
     same: nothing changes), alone or with what is told because of it, or a rejection. `audited` is false for what a
-    machine says of itself again and again."""
+    machine says of itself again and again. `guarded` says that it looks at who commands: one that does not is not
+    served (`pipeline.entities.decide.by_kind`)."""
 
     decide: Callable[[E | None, Command, Others], After[E] | None]
     audited: bool = True
+    guarded: bool = False
 
 
 @dataclass(frozen=True)

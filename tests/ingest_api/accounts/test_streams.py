@@ -10,7 +10,7 @@ from ingest_api.accounts.streams import SETTLED, StreamGrants
 from ingest_api.entities.orders import Author
 from ingest_api.grants import reads
 from ingest_api.principal import Principal
-from ingest_api.problems import Conflict
+from ingest_api.problems import Busy, Conflict
 from schemas.accounts.permissions import permissions_of
 from schemas.accounts.streams import Stream
 from schemas.grants import Access
@@ -39,7 +39,7 @@ class Caller:
 
     async def write(self, name: str) -> str:
         """The key that was written to, whose model has begun then."""
-        key = await self.grants.key_to_write(self.principal, Author("test"), name)
+        key = await self.grants.key_to_write(self.principal, Author(self.principal.id), name)
         self.at.desk.born.setdefault(key, self.at.clock())
         return key
 
@@ -177,9 +177,20 @@ async def test_a_user_with_too_many_streams_is_told_how_to_make_room(at: House) 
         await ada.write(name)
     with pytest.raises(Conflict, match="You have 3 streams"):
         await ada.write("d")
-    await ada.grants.retire(Author("test"), "a")
+    await ada.grants.retire(Author(ada.principal.id), "a")
     assert await ada.write("d") == "d"
     assert await ada.write("b") == "b", "those that are there go on"
+
+
+async def test_a_first_write_that_nobody_decides_stores_nothing_and_says_to_send_it_again(at: House) -> None:
+    ada = await user(at, "ada")
+    await ada.write("known")
+    at.desk.orders.outage = Busy("The change is taken and not decided yet", 5)
+    with pytest.raises(Busy, match="nothing was stored: send the same again") as refused:
+        await ada.write("pumps")
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "5")
+    assert "pumps" not in at.desk.grants.streams.entries
+    assert await ada.write("known") == "known", "no worker is needed for what is decided"
 
 
 async def test_who_is_an_administrator_no_more_reads_no_more_than_others(at: House) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pipeline.accounts.deciders import DECIDERS
-from pipeline.entities.decide import Decision, decide
-from pipeline.entities.decider import Command
+from pipeline.accounts.streams import STREAMS
+from pipeline.entities.decide import Decision, by_kind, decide
+from pipeline.entities.decider import Command, Nothing, changing
 from pipeline.entities.ledger import Ledger
 from pipeline.outcome import Refuse
 from schemas.accounts.permissions import OWN, ROLES
@@ -18,11 +20,12 @@ EVENT = {"owner": "boss", "url": "https://x.io", "events": ["drift.detected"], "
 
 
 class Desk:
-    """An administrator `boss` with three keys, another one, a `user` ada, and `mallory`, who is banned."""
+    """An administrator `boss` with three keys, another one, two users, a viewer, and `mallory`, who is banned."""
 
     def __init__(self) -> None:
         self.ledger, self.now = Ledger(DECIDERS), 0
         people = (("boss", "admin"), ("other", "admin"), ("ada", "user"), ("mallory", "admin"), ("bot", None))
+        people += (("olga", "user"), ("viewer", "viewer"))
         for name, role in people:
             given = {"username": name, "email": f"{name}@x.io", "roles": [] if role is None else [role]}
             assert self("system:test", "user", name, "register", **given) is None
@@ -50,6 +53,7 @@ class Desk:
         return user
 
 
+COMMANDS = [(kind, name) for kind, decider in DECIDERS.items() for name in decider.rules]
 USERS_WRITE, EVERYTHING, HOOKS = "key:" + "a" * 24, "key:" + "b" * 24, "key:" + "c" * 24
 
 
@@ -147,6 +151,68 @@ def test_who_invites_holds_what_the_invited_may_make_themselves(desk: Desk) -> N
     assert desk("user:ada", "invitation", "i1", "make", **made) == "permission_missing"
     assert desk(EVERYTHING, "invitation", "i1", "make", **made) is None
     assert desk("anonymous", "invitation", "i1", "delete") == "permission_missing"
+
+
+@pytest.mark.parametrize(("kind", "name"), [pytest.param(kind, name, id=f"{kind}.{name}") for kind, name in COMMANDS])
+def test_every_command_looks_at_who_commands_before_anything_else(desk: Desk, kind: str, name: str) -> None:
+    assert desk("user:nobody", kind, "any", name) == "actor_unknown"
+    assert desk("", kind, "any", name) == "actor_unknown"
+
+
+def test_a_command_that_does_not_say_who_may_give_it_is_not_served() -> None:
+    rules = {**STREAMS.rules, "rename": changing(Nothing, lambda stream, *_: stream)}
+    with pytest.raises(ValueError, match=r"stream\.rename does not say who may command it"):
+        by_kind(replace(STREAMS, rules=rules))
+
+
+def test_a_stream_is_claimed_by_who_may_write_and_for_themselves(desk: Desk) -> None:
+    for_ada = {"owner": "ada", "name": "pumps", "most": 9}
+    for actor in ("user:mallory", "user:bot", "user:viewer", "user:other", "key:sensor", HOOKS):
+        assert desk(actor, "stream", "pumps", "claim", **for_ada) == "permission_missing", actor
+    assert desk("user:ada", "stream", "pumps", "claim", **for_ada) is None
+    reading = {"owner": "viewer", "name": "mine", "most": 9}
+    assert desk("user:viewer", "stream", "mine", "claim", **reading) == "permission_missing", "viewers write nothing"
+
+
+def test_the_installations_streams_are_claimed_by_administrators_and_keys_of_the_settings(desk: Desk) -> None:
+    given = {"owner": "operator", "name": "line"}
+    assert desk("user:ada", "stream", "line", "claim", **given) == "permission_missing"
+    assert desk(HOOKS, "stream", "line", "claim", **given) == "permission_missing", "it may not write"
+    for actor, key in (("user:boss", "a"), (EVERYTHING, "b"), ("key:sensor", "c")):
+        assert desk(actor, "stream", key, "claim", owner="operator", name=key) is None
+
+
+def test_a_user_claims_no_streams_without_number(desk: Desk) -> None:
+    event = Command("stream", "s", "claim", {"owner": "ada", "name": "s"}, None, "user:ada", 99, 99)
+    refused = decide(DECIDERS, desk.ledger, event)
+    assert isinstance(refused, Refuse)
+    assert "most" in refused.detail
+
+
+@pytest.mark.parametrize("name", ["share", "retire"])
+def test_a_stream_is_managed_by_its_owner_and_by_administrators(desk: Desk, name: str) -> None:
+    assert desk("user:ada", "stream", "pumps", "claim", owner="ada", name="pumps", most=9) is None
+    for actor in ("user:mallory", "user:bot", "user:viewer", "user:olga", HOOKS):
+        assert desk(actor, "stream", "pumps", name) == "permission_missing", actor
+    for actor in ("user:ada", "user:other", EVERYTHING):
+        assert desk(actor, "stream", "pumps", name) is None, actor
+
+
+def test_a_key_ends_its_owners_stream_and_gives_none_away(desk: Desk) -> None:
+    made = {"owner": "ada", "name": "k", "prefix": "ncs_", "digest": "d", "permissions": ["clustering:write"]}
+    assert desk("user:ada", "key", "d" * 24, "make", **made) is None
+    by_key = "key:" + "d" * 24
+    assert desk(by_key, "stream", "pumps", "claim", owner="ada", name="pumps", most=9) is None
+    assert desk(by_key, "stream", "pumps", "share", visibility="public-read") == "session_required"
+    assert desk(by_key, "stream", "pumps", "retire") is None
+
+
+def test_what_the_installation_owns_is_managed_by_administrators_alone(desk: Desk) -> None:
+    assert desk("user:boss", "stream", "line", "claim", owner="operator", name="line") is None
+    for name in ("share", "retire"):
+        assert desk(HOOKS, "stream", "line", name) == "permission_missing", "an administrator's key without admin"
+        assert desk("user:ada", "stream", "line", name) == "permission_missing"
+        assert desk("user:other", "stream", "line", name) is None
 
 
 def test_a_refusal_is_audited_as_one(desk: Desk) -> None:
