@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 
 from ingest_api import about, health
 from ingest_api.accounts import routes as accounts
@@ -25,6 +26,7 @@ from ingest_api.families import FAMILIES
 from ingest_api.heads import Heads
 from ingest_api.json import Json, encode
 from ingest_api.live import routes as live
+from ingest_api.live.sse import farewell
 from ingest_api.openapi import document, guard_of, routes_of
 from ingest_api.problems import Problem
 from ingest_api.registry import routes as registry
@@ -79,7 +81,7 @@ def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
     for route in routes_of(app):
         guard_of(route)
     app.state.openapi = cache(lambda: encode(document(app, ENVELOPES)))  # most of an application's making: when asked
-    _surround(app, settings, Remembering(wiring.clock, ENVELOPES), observer_among(wiring.parts))
+    _surround(app, settings, Remembering(wiring.clock, ENVELOPES, farewell), observer_among(wiring.parts))
     return app
 
 
@@ -105,7 +107,7 @@ def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer, observe: 
     app.add_middleware(Requests, renderer=renderer, at_once=settings.max_connections, observe=observe)
 
 
-async def _method_not_allowed(renderer: Renderer, request: Request, error: Exception) -> Json:
+async def _method_not_allowed(renderer: Renderer, request: Request, error: Exception) -> Response:
     """405 with every method the address has (RFC 9110, 15.5.6); Starlette names those of one route alone."""
     found = [route for route in routes_of(request.app) if route.path_regex.fullmatch(request.url.path)]
     answer = renderer.render(request, error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from ingest_api.json import Json
 from ingest_api.problems import FieldError, Problem, RateLimited, problem_of, request_id_of
@@ -125,22 +126,27 @@ def possible_for(path: str, envelopes: Sequence[Envelope]) -> tuple[Envelope, ..
 @dataclass(frozen=True)
 class Renderer:
     """Writes problems in the envelope of their path, or in that which the route put in `connection.state.envelope`
-    (one whose `also` has the path, or the API's description is not true)."""
+    (one whose `also` has the path, or the API's description is not true). `instead` is asked first: (connection,
+    problem, microseconds) -> an answer, or None."""
 
     clock: Clock
     envelopes: Sequence[Envelope] = field(default=())
+    instead: Callable[[HTTPConnection, Problem, int], Response | None] = field(default=lambda *_: None)
 
-    def render(self, connection: HTTPConnection, error: Exception) -> Json:
+    def render(self, connection: HTTPConnection, error: Exception) -> Response:
         problem = problem_of(error)
         occasion = Occasion(request_id_of(connection), iso(self.clock()))
         if problem.status >= 500 and problem is not error:
             known = isinstance(error, Failure) and error.retryable
             _LOG.error("%s %s failed: %s", occasion.request_id, connection.url.path, error, exc_info=not known)
+        other = self.instead(connection, problem, self.clock())
+        if other is not None:
+            return other
         envelope = self._envelope(connection)
         body, status = envelope.body(problem, occasion), envelope.status_of(problem.status)
         return Json(body, status, headers=problem.headers, media_type=envelope.media_type)
 
-    async def handle(self, connection: HTTPConnection, error: Exception) -> Json:
+    async def handle(self, connection: HTTPConnection, error: Exception) -> Response:
         """The same, as Starlette calls exception handlers."""
         return self.render(connection, error)
 

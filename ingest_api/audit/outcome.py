@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.types import Scope
 
 from ingest_api.audit.recorder import Audit
 from ingest_api.audit.tally import Deed
 from ingest_api.envelopes import Renderer
-from ingest_api.json import Json
 from ingest_api.limits import address_key
 from ingest_api.problems import Forbidden, Problem, problem_of
 from ingest_api.requests import Observe
@@ -31,14 +31,14 @@ _network = lru_cache(4096)(address_key)
 class Remembering(Renderer):
     """Leaves the problem it renders where `Outcomes` finds it."""
 
-    def render(self, connection: HTTPConnection, error: Exception) -> Json:
+    def render(self, connection: HTTPConnection, error: Exception) -> Response:
         connection.scope.setdefault("state", {})["problem"] = problem_of(error)
         return super().render(connection, error)
 
 
 class Outcomes:
-    """Called once for each request, with its status. A WebSocket that is turned away may have been accepted in order to
-    tell it why: its status is then that of the problem.
+    """Called once for each request, with its status. A WebSocket or an EventSource that is turned away may
+    have been accepted in order to tell it why: its status is then that of the problem.
 
     Every write of a known caller is told to the audit, unless the route set `request.state.audited`: it then sent a
     command, whose decision is audited by the worker that takes it. And every one of REFUSALS: a route may have refused
@@ -52,7 +52,7 @@ class Outcomes:
         state = scope["state"]
         method, actor, route = scope.get("method", "WS"), state.get("principal"), scope.get("route")
         problem: Problem | None = state.get("problem")
-        if problem is not None and method == "WS":
+        if problem is not None and (method == "WS" or status < 400):
             status = problem.status
         wrote = actor is not None and method in WRITES and not state.get("audited")
         if not (wrote or status in REFUSALS) or route is None:

@@ -13,7 +13,7 @@ from ingest_api.live.bridge import Live, live_of
 from ingest_api.live.cursor import CursorRefused
 from ingest_api.live.follow import Opening
 from ingest_api.live.greeting import refuse, welcome
-from ingest_api.live.sse import EventStream
+from ingest_api.live.sse import EVENTS, EventStream
 from ingest_api.live.subscription import interests_in, kinds_of, policy_of, require
 from ingest_api.live.websocket import serve
 from ingest_api.principal import Principal
@@ -23,7 +23,7 @@ READ = "clustering:read"
 router = APIRouter(tags=["live"])
 
 
-@router.get("/api/v1/events", response_class=EventStream, response_model=None, status_code=200)
+@router.get(EVENTS, response_class=EventStream, response_model=None, status_code=200)
 async def events(
     request: Request,
     principal: Annotated[Principal, Depends(may(READ, query=True))],
@@ -36,7 +36,8 @@ async def events(
     header_id: Annotated[str | None, Header(alias="Last-Event-ID", description="The same, as browsers do")] = None,
 ) -> EventStream:
     """Server-sent events. Each carries an id with which any replica resumes; what is lost is told as a `gap`, and so is
-    that a cursor cannot be used."""
+    that a cursor cannot be used. Who accepts `text/event-stream` by name, as browsers do, is answered 200 and a
+    `bye` with the time to come back instead of 429 and 503, by which an EventSource would end for ever."""
     live = live_of(request)
     kinds = kinds_of(topics or (), live.watches)
     require(principal, kinds, live.watches)

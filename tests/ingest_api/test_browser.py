@@ -18,7 +18,7 @@ from tests.doubles.certificates import made
 from tests.doubles.desk import wired
 from tests.doubles.door import ADMIN_PASSWORD, app_with, served, settings_with
 from tests.ingest_api.live.records import drift
-from tests.ingest_api.live.serving import Log, Served, serving, token_for
+from tests.ingest_api.live.serving import Log, Served, listening, serving, take, token_for
 
 EXECUTABLE = installed()
 pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium is installed (apt-get install chromium)")
@@ -39,6 +39,12 @@ new Promise(done => {
   for (const type of ["connected", "drift_detection", "gap", "bye"]) source.addEventListener(type, keep);
   source.addEventListener("connected", () => done(source.readyState));
   source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) done(source.readyState); });
+})
+"""
+SENT_AWAY = """
+new Promise(done => {
+  const look = () => window.heard && heard.some(([type]) => type === "bye") ? done(true) : setTimeout(look, 50);
+  look();
 })
 """
 HEARD = """
@@ -97,6 +103,27 @@ async def test_an_event_source_goes_on_where_it_was_cut_and_hears_everything_onc
     assert [data["at_point"] for kind, data in heard if kind == "drift_detection"] == list(range(1, DRIFTS + 1))
     assert [data["resumed"] for kind, data in heard if kind == "connected"] == [False, True, True, True]
     assert {kind for kind, _ in heard} == {"connected", "drift_detection"}
+
+
+async def test_an_event_source_that_finds_no_place_comes_back_by_itself(devtools: str, kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with (
+        site() as origin,
+        serving(
+            log.live(max_subscribers=1), dev_admin=False, admin_password=ADMIN_PASSWORD, cors_origins=(origin,)
+        ) as api,
+        page(devtools) as console,
+    ):
+        await console.go(origin)
+        url = f"{api.url}/api/v1/events?topics=drift{await with_ticket(console, api)}"
+        async with listening(api) as occupying:
+            await take(occupying, 1)
+            opening = asyncio.create_task(console.run(LISTEN, url=url, credentials=False))
+            await console.run(SENT_AWAY)
+        assert await opening == OPEN
+        heard = await console.run("heard")
+    assert [kind for kind, _ in heard[:1] + heard[-1:]] == ["bye", "connected"]
+    assert heard[0][1]["reason"] == "resource_error"
 
 
 async def test_a_page_of_a_listed_origin_logs_in_by_cookie_and_any_other_page_cannot(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.doubles.grants import Hiding
 from tests.ingest_api.live.records import cluster, clusters, drift, outliers
-from tests.ingest_api.live.serving import READER, WRITER, Log, listening, serving, take, token_for
+from tests.ingest_api.live.serving import READER, WRITER, Log, listening, serving, take, token_for, until
 
 
 @pytest.mark.parametrize("outlets", [True, False])
@@ -58,6 +58,54 @@ async def test_an_event_source_that_a_ticket_opened_resumes_at_the_address_it_be
         for shown in ("", str(last).partition("~")[0], str(last)[:-1], f"{last}0"):
             answer = await http.get("/api/v1/events", params={"ticket": ticket}, headers={"Last-Event-ID": shown})
             assert answer.status_code == 401
+
+
+EVENT_SOURCE = {"Accept": "text/event-stream"}
+"""As browsers send it (WHATWG HTML, 9.2.2)."""
+
+
+async def test_an_event_source_that_finds_no_place_is_told_when_to_come_back(kafka_bootstrap: str) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live(max_subscribers=1)) as served, httpx.AsyncClient(base_url=served.url) as http:
+        bearer = {"Authorization": f"Bearer {await token_for(served, 600)}"}
+        ticket = (await http.post("/auth/ticket", headers=bearer)).json()["ticket"]
+        async with listening(served) as occupying:
+            await take(occupying, 1)
+            async with listening(served, ticket=ticket, headers=EVENT_SOURCE) as events:
+                (bye,) = await take(events, 1)
+                with pytest.raises(StopAsyncIteration):
+                    await anext(events)
+            assert (bye.type, bye.data["reason"]) == ("bye", "resource_error")
+            assert bye.data["message"]
+            assert bye.retry == bye.data["retry_ms"] >= 1000
+            program = await http.get("/api/v1/events", headers={"X-API-Key": READER})
+            assert (program.status_code, "Retry-After" in program.headers) == (503, True)
+        again = EVENT_SOURCE | {"Last-Event-ID": str(bye.id)}
+        await until(lambda: not len(served.live.hub))
+        async with listening(served, ticket=ticket, headers=again) as events:
+            (connected,) = await take(events, 1)
+            assert connected.type == "connected"
+
+
+async def test_an_event_source_that_asks_too_often_is_told_so_and_a_program_is_answered_429(
+    kafka_bootstrap: str,
+) -> None:
+    log = Log(kafka_bootstrap)
+    async with serving(log.live(), rate_limits=1e-6) as served, httpx.AsyncClient(base_url=served.url) as http:
+        async with listening(served) as events:
+            await take(events, 1)
+        async with listening(served, headers=EVENT_SOURCE) as events:
+            (bye,) = await take(events, 1)
+        assert (bye.type, bye.data["reason"], bye.id) == ("bye", "rate_limit_error", None)
+        assert (await http.get("/api/v1/events", headers={"X-API-Key": READER})).status_code == 429
+
+
+@pytest.mark.parametrize(("query", "status"), [({"api_key": "no"}, 401), ({"topics": "no", "api_key": READER}, 422)])
+async def test_what_coming_back_does_not_cure_is_answered_as_it_is(
+    query: dict[str, str], status: int, kafka_bootstrap: str
+) -> None:
+    async with serving(Log(kafka_bootstrap).live()) as served, httpx.AsyncClient(base_url=served.url) as http:
+        assert (await http.get("/api/v1/events", params=query, headers=EVENT_SOURCE)).status_code == status
 
 
 async def test_only_the_topics_and_streams_asked_for_are_told(kafka_bootstrap: str) -> None:
