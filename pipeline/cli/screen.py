@@ -24,10 +24,14 @@ class Screen:
         environment: Mapping[str, str],
         names: Sequence[str],
         console: Console | None = None,
+        *,
+        dev_password: str = "",
     ) -> None:
+        """`dev_password` is the one that was made for this data directory."""
         self._settings = settings
         self._environment = environment
         self._names = names
+        self._dev_password = dev_password
         self._console = console or Console(highlight=False)
         self._status = self._console.status("", spinner="dots")
         self._doing: dict[str, str] = {}
@@ -94,11 +98,20 @@ class Screen:
         self._console.print(self._addresses())
         if "api" in self._names and self._development_admin():
             self._say(
-                "[bold yellow]DEVELOPMENT ONLY[/bold yellow]: user [bold]admin[/bold], password [bold]"
-                f"{escape(self._environment.get('THALWEG_DEV_PASSWORD', 'admin123'))}[/bold], made for you and kept in "
-                f"{self._settings.data_dir / FILE}; your own programs on this machine may say [bold]admin123[/bold]. "
+                f"[bold yellow]DEVELOPMENT ONLY[/bold yellow]: user [bold]admin[/bold], "
+                f"{self._development_password()}; your own programs on this machine may say [bold]admin123[/bold]. "
                 "Set THALWEG_ADMIN_PASSWORD before anyone else can reach the API."
             )
+
+    def _development_password(self) -> str:
+        """What was made here is shown; what the operator chose stays where it is, since more than its owner read a
+        screen."""
+        file, password = (self._environment.get(f"THALWEG_DEV_PASSWORD{end}", "") for end in ("_FILE", ""))
+        if file:
+            return f"the password in {escape(file)} (THALWEG_DEV_PASSWORD_FILE)"
+        if password != self._dev_password:
+            return "the password in THALWEG_DEV_PASSWORD"
+        return f"password [bold]{escape(password)}[/bold], made for you and kept in {self._settings.data_dir / FILE}"
 
     def _addresses(self) -> Table:
         table = Table.grid(padding=(0, 2))

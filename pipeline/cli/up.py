@@ -91,8 +91,10 @@ def run(settings: StackSettings, wanted: list[parts.Part]) -> None:
     (settings.data_dir / ".gitignore").write_text("*\n", encoding="utf-8")  # invisible to git wherever it is put
     with runstate.sole_run(settings.data_dir):
         check_free([port for part in wanted for port in part.ports])
-        environment = parts.environment(settings, secrets.keep(settings.data_dir), os.environ)
-        with Screen(settings, environment, [part.name for part in wanted]) as screen:
+        kept = secrets.keep(settings.data_dir)
+        environment = parts.environment(settings, kept, os.environ)
+        names = [part.name for part in wanted]
+        with Screen(settings, environment, names, dev_password=kept.dev_password) as screen:
             asyncio.run(_supervise(wanted, settings.data_dir, environment, screen))
             # All has stopped: one Ctrl-C too many must not end the last lines in a traceback.
             signal.signal(signal.SIGINT, signal.SIG_IGN)

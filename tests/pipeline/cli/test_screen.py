@@ -15,11 +15,13 @@ from pipeline.embedded.settings import StackSettings
 
 TOLD = {"THALWEG_KAFKA_BOOTSTRAP": "127.0.0.1:9092", "THALWEG_CLICKHOUSE_URL": "http://127.0.0.1:8123"}
 ALL = ("broker", "warehouse", "api")
+MADE = "3f9c1a-77b0de-e41c55-902ab3"
 
 
 def shown(*events: Event, settings: StackSettings | None = None, names: Sequence[str] = ALL, **environ: str) -> str:
     console = Console(file=io.StringIO(), width=200)
-    with Screen(settings or StackSettings(), {**TOLD, **environ}, names, console) as screen:
+    told = {**TOLD, "THALWEG_DEV_PASSWORD": MADE, **environ}
+    with Screen(settings or StackSettings(), told, names, console, dev_password=MADE) as screen:
         for event in events:
             screen.show(event)
     assert isinstance(console.file, io.StringIO)
@@ -32,7 +34,25 @@ def test_the_addresses_and_the_development_admin_are_shown_once_all_is_ready() -
         assert said in text
     assert "DEVELOPMENT ONLY" in text
     assert "admin123" in text
-    assert "e41c55" in shown(AllReady(7.25), THALWEG_DEV_PASSWORD="3f9c1a-77b0de-e41c55-902ab3")
+    assert f"password {MADE}, made for you" in text
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"THALWEG_DEV_PASSWORD": "my own long password"}, "user admin, the password in THALWEG_DEV_PASSWORD;"),
+        (
+            {"THALWEG_DEV_PASSWORD": "", "THALWEG_DEV_PASSWORD_FILE": "/run/secrets/dev"},
+            "user admin, the password in /run/secrets/dev (THALWEG_DEV_PASSWORD_FILE);",
+        ),
+    ],
+)
+def test_a_development_password_of_ones_own_is_named_and_neither_shown_nor_taken_for_a_made_one(
+    environ: dict[str, str], said: str
+) -> None:
+    text = shown(AllReady(1), **environ)
+    assert said in text
+    assert not any(word in text for word in ("my own long password", MADE, "made for you"))
 
 
 def test_a_part_that_is_somebody_elses_is_named_without_its_password() -> None:
