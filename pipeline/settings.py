@@ -41,24 +41,23 @@ def text_of(environ: Environment, name: str) -> str:
 
 def setting(environ: Environment, name: str, default: T, read: Callable[[str], T]) -> T:
     """The variable read by `read`, or the default where it is unset or empty. Raises Misconfigured."""
-    text = text_of(environ, name)
-    if not text:
-        return default
-    try:
-        return read(text)
-    except ValueError as error:
-        raise Misconfigured(f"{name}={text!r} cannot be used: {error}") from error
+    return _read(environ, name, default, read, shown=True)
 
 
 def secret(environ: Environment, name: str, default: T, read: Callable[[str], T]) -> T:
     """Like `setting`, but the complaint does not repeat the value, nor has it a cause that might."""
+    return _read(environ, name, default, read, shown=False)
+
+
+def _read(environ: Environment, name: str, default: T, read: Callable[[str], T], *, shown: bool) -> T:
     text = text_of(environ, name)
     if not text:
         return default
     try:
         return read(text)
     except ValueError as error:
-        raise Misconfigured(f"{name} cannot be used: {error}") from None
+        what, cause = (f"{name}={text!r}", error) if shown else (name, None)
+        raise Misconfigured(f"{what} cannot be used: {error}") from cause
 
 
 def between(low: int, high: int) -> Callable[[str], int]:
@@ -146,7 +145,7 @@ class KafkaSecurity:
         read = cls(
             protocol=setting(environ, "THALWEG_KAFKA_SECURITY_PROTOCOL", cls.protocol, one_of(*PROTOCOLS)),
             mechanism=setting(environ, "THALWEG_KAFKA_SASL_MECHANISM", cls.mechanism, one_of(*MECHANISMS)),
-            username=environ.get("THALWEG_KAFKA_USERNAME", ""),
+            username=setting(environ, "THALWEG_KAFKA_USERNAME", "", str),
             password=secret(environ, "THALWEG_KAFKA_PASSWORD", "", str),
             ca_file=setting(environ, "THALWEG_KAFKA_CA_FILE", None, a_file),
             cert_file=setting(environ, "THALWEG_KAFKA_CERT_FILE", None, a_file),

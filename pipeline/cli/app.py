@@ -20,9 +20,9 @@ from pipeline.cli.topics import topics
 from pipeline.cli.up import up
 from pipeline.cli.warehouse import warehouse
 from pipeline.errors import Failure, Misconfigured
+from pipeline.refusal import EX_CONFIG
 
 EXIT_FAILED = 1
-EXIT_MISUSED = 2
 
 COMMANDS: Sequence[Callable[..., None]] = (
     up,
@@ -68,7 +68,9 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """The console script. A failure is one message and an exit status: 2 where the operator can mend it, else 1.
+    """The console script. A failure is one message and an exit status: 78 where what was given (a setting, a file, a
+    name) cannot be used and trying again cannot help, as of every process here; else 1. A command line that is none is
+    2, as argument parsers have it.
 
     With THALWEG_DEBUG=1 it is a traceback instead.
     """
@@ -78,4 +80,4 @@ def main() -> None:
         if os.environ.get("THALWEG_DEBUG") == "1":
             raise
         sys.stderr.write(f"thalweg: {failure}\n")
-        sys.exit(EXIT_MISUSED if isinstance(failure, Misconfigured) else EXIT_FAILED)
+        sys.exit(EX_CONFIG if isinstance(failure, Misconfigured) else EXIT_FAILED)

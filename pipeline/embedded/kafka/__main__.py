@@ -15,7 +15,8 @@ from pipeline.embedded.kafka.jars import Fetched, JarStore, write_lock
 from pipeline.embedded.kafka.jvm import BROKER, Jvm
 from pipeline.embedded.kafka.properties import BrokerSettings
 from pipeline.embedded.privacy import make_private
-from pipeline.errors import Failure
+from pipeline.errors import Failure, Misconfigured
+from pipeline.refusal import EX_CONFIG
 
 
 def main() -> int:
@@ -39,7 +40,7 @@ def main() -> int:
             )
     except Failure as failure:
         sys.stderr.write(f"{failure}\n")
-        return 1
+        return EX_CONFIG if isinstance(failure, Misconfigured) else 1
     return 0
 
 

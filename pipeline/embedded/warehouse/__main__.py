@@ -18,6 +18,7 @@ from pipeline.embedded.privacy import make_private
 from pipeline.embedded.warehouse.confinement import Rights, confine
 from pipeline.embedded.warehouse.settings import CONFINED, SECRETS, SECRETS_FD, TEMPORARY
 from pipeline.errors import Misconfigured
+from pipeline.refusal import EX_CONFIG
 from pipeline.settings import text_of
 
 _SYSTEM = ("/usr", "/lib", "/lib64", "/proc", "/sys", "/etc/ld.so.cache", "/etc/localtime")
@@ -31,15 +32,12 @@ def main(arguments: Sequence[str]) -> None:
     try:
         make_private(data_dir, (TEMPORARY,))
         temporary.mkdir(parents=True, exist_ok=True)
+        kept = _without_secrets(os.environ)
     except OSError as error:
         sys.exit(f"the warehouse cannot use {data_dir}: {error.strerror}")
     except Misconfigured as error:
-        sys.exit(str(error))
-    try:
-        kept = _without_secrets(os.environ)
-    except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(2)
+        sys.exit(EX_CONFIG)
     environment = kept | {"TZ": "UTC", "TMPDIR": str(temporary)}
     _raise_open_files()
     environment[CONFINED] = str(int(confine(rights(data_dir))))

@@ -28,6 +28,7 @@ from pipeline.embedded.warehouse.engine import Engine
 from pipeline.embedded.warehouse.settings import CONFINED, SECRETS_FD, TEMPORARY, ServerSettings
 from pipeline.embedded.warehouse.users import Account, Role, Users
 from pipeline.errors import Misconfigured
+from pipeline.refusal import EX_CONFIG
 
 log = logging.getLogger("pipeline.embedded.warehouse")
 _DRAIN = 2
@@ -71,7 +72,7 @@ class _Server(uvicorn.Server):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serves until SIGTERM or SIGINT; 0 after a clean end, 2 with a reason on stderr when it cannot start."""
+    """Serves until SIGTERM or SIGINT; 0 after a clean end, 78 with a reason on stderr when it cannot start."""
     options = _options(arguments)
     lifeline.attach(os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
         engine = Engine(options.data_dir.resolve(), settings.database, settings.limits)
     except Misconfigured as error:
         log.error("%s", error)
-        return 2
+        return EX_CONFIG
     _clear(options.data_dir / TEMPORARY)
     if os.environ.get(CONFINED) != "1":
         log.warning("this system has no Landlock: the engine's access to files is bounded by the refusals alone")

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from pipeline.embedded import runstate
+from pipeline.refusal import EX_CONFIG
 from tests.ports import free_ports
 
 THALWEG = [sys.executable, "-m", "pipeline.cli"]
@@ -117,7 +118,7 @@ def test_the_status_is_a_table_for_people_and_json_for_programs(running: Up) -> 
 
 def test_a_second_up_on_the_same_data_dir_refuses(running: Up) -> None:
     second = thalweg("up", "--data-dir", str(running.data_dir), "--only", "broker")
-    assert second.returncode == 2
+    assert second.returncode == EX_CONFIG
     assert f"pid {running.process.pid}" in second.stderr
     assert "Traceback" not in second.stderr
 
@@ -130,7 +131,7 @@ def test_the_logs_of_a_part_are_shown(running: Up) -> None:
 
 def test_the_logs_of_an_unknown_part_are_refused_with_those_there_are(running: Up) -> None:
     shown = thalweg("logs", "brokr", "--data-dir", str(running.data_dir))
-    assert shown.returncode == 2
+    assert shown.returncode == EX_CONFIG
     assert "there are broker" in shown.stderr
 
 
@@ -165,10 +166,24 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = thalweg("up", "--data-dir", str(tmp_path), "--kafka-port", str(port))
-    assert refused.returncode == 2
+    assert refused.returncode == EX_CONFIG
     for said in (str(port), f"pid {os.getpid()}", "--kafka-port", "THALWEG_KAFKA_PORT"):
         assert said in refused.stderr
     assert not (tmp_path / "kafka").exists()
+
+
+@pytest.mark.parametrize("command", [("topics", "create"), ("warehouse", "migrate")], ids=" ".join)
+def test_a_setting_that_cannot_be_used_ends_a_command_as_it_ends_every_process(command: tuple[str, ...]) -> None:
+    """So that whatever starts it does not start it again for ever."""
+    wrong = {"THALWEG_PARTITIONS": "many", "THALWEG_CLICKHOUSE_URL": "ftp://x"}
+    refused = subprocess.run([*THALWEG, *command], capture_output=True, text=True, env={**CLEAN, **wrong}, check=False)
+    assert refused.returncode == EX_CONFIG, refused.stderr
+    assert "THALWEG_" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_command_line_that_is_none_is_another_matter() -> None:
+    assert [thalweg("topics", "creat").returncode, thalweg("up", "--api-port", "many").returncode] == [2, 2]
 
 
 def test_nothing_running_is_said_so(tmp_path: Path) -> None:

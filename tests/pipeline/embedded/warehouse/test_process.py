@@ -16,6 +16,7 @@ import pytest
 
 from pipeline.embedded.warehouse.process import WarehouseProcess, command
 from pipeline.errors import WarehouseUnavailable
+from pipeline.refusal import EX_CONFIG
 from tests.pipeline.embedded.warehouse.running import ENVIRONMENT, OWNER, Warehouse, running
 from tests.ports import free_ports
 
@@ -98,26 +99,26 @@ def test_a_second_process_on_the_same_directory_refuses(tmp_path: Path) -> None:
     with running(tmp_path):
         (port,) = free_ports(1)
         status, said = _outcome(tmp_path, port)
-    assert status == 2
+    assert status == EX_CONFIG
     assert "another process" in said
 
 
 def test_a_taken_port_is_a_clear_refusal(tmp_path: Path) -> None:
     with running(tmp_path) as warehouse:
         status, said = _outcome(tmp_path / "other", warehouse.port)
-    assert status == 2
+    assert status == EX_CONFIG
     assert f"cannot listen on 127.0.0.1:{warehouse.port}" in said
 
 
 def test_a_senseless_setting_is_a_clear_refusal(tmp_path: Path) -> None:
     status, said = _outcome(tmp_path, 0, THALWEG_WAREHOUSE_BODY_MIB="many")
-    assert status == 2
+    assert status == EX_CONFIG
     assert "THALWEG_WAREHOUSE_BODY_MIB" in said
 
 
 def test_a_start_that_fails_is_told(tmp_path: Path) -> None:
     process = WarehouseProcess(tmp_path / "with?mark", free_ports(1)[0], ENVIRONMENT)
-    with pytest.raises(WarehouseUnavailable, match="status 2"):
+    with pytest.raises(WarehouseUnavailable, match=f"status {EX_CONFIG}"):
         process.start()
 
 
