@@ -17,6 +17,9 @@ import fastavro
 
 Json = dict[str, Any]
 DOUBLES = {"type": "array", "items": "double"}
+MAX_NAME = 1024
+"""Characters of a name or namespace. Written out in full a namespace is repeated in every name beneath it: one of 60 KB
+makes 54 MB of a schema of 128 KB."""
 WHOLE = ({"type": "array", "items": "int"}, {"type": "array", "items": "long"})
 
 
@@ -133,7 +136,10 @@ class Registry:
 def canonical(text: str) -> str:
     """Avro's Parsing Canonical Form: equal texts mean equal bytes. Raises ValueError for what is no schema."""
     try:
-        return fastavro.schema.to_parsing_canonical_form(json.loads(text))
+        schema = json.loads(text)
+        if _has_long_name(schema):
+            raise fastavro.schema.SchemaParseException(f"a name is longer than {MAX_NAME} characters")
+        return fastavro.schema.to_parsing_canonical_form(schema)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error}") from error
     except fastavro.schema.UnknownType as error:
@@ -142,6 +148,19 @@ def canonical(text: str) -> str:
         raise ValueError(f"not an Avro schema: {error}") from error
     except Exception as error:  # fastavro raises whatever the JSON made it trip over
         raise ValueError("not an Avro schema") from error
+
+
+def _has_long_name(schema: Any) -> bool:
+    left = [schema]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            if any(isinstance(name := node.get(key), str) and len(name) > MAX_NAME for key in ("name", "namespace")):
+                return True
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
+    return False
 
 
 def checked_in() -> Registry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 
@@ -11,7 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ingest_api.auth import public
-from ingest_api.registry.lookup import MISSING, TAKES, UNUSABLE, RegistryJson, ids_of, registry_of, version_of, wanted
+from ingest_api.registry.lookup import (
+    MISSING,
+    TAKES,
+    UNUSABLE,
+    RegistryJson,
+    aside,
+    ids_of,
+    registry_of,
+    version_of,
+    wanted,
+)
 from ingest_api.registry.problems import invalid_schema
 from schemas.compatibility import breaches
 from schemas.registry import Schema, canonical
@@ -38,7 +47,7 @@ async def _answered(request: Request, versions: Sequence[Schema], verbose: bool)
     if asked.schema_type not in (None, "AVRO"):
         raise invalid_schema("only Avro is held here")
     try:
-        told = await asyncio.to_thread(_against, versions, asked.schema_text)
+        told = await aside(_against, versions, asked.schema_text)
     except ValueError as error:
         raise invalid_schema(str(error)[:300]) from None
     return RegistryJson({"is_compatible": not told} | ({"messages": told} if verbose else {}))

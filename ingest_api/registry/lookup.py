@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import Annotated, Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -20,8 +24,10 @@ from ingest_api.registry.problems import (
 from ingest_api.wiring import wiring_of
 from schemas.registry import Registry, Schema
 
+T = TypeVar("T")
 MAX_LOOKUP = 128 * 1024
 """Bytes of a schema to look up, with all that is around it: anyone may ask, and an answer takes a walk through it."""
+_ASIDE = ThreadPoolExecutor(1, thread_name_prefix="registry")
 _VERSION = re.compile(r"[1-9][0-9]{0,9}")
 
 COMPATIBILITY = "FULL_TRANSITIVE"
@@ -42,6 +48,11 @@ class Wanted(BaseModel):
 MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "No such subject, version or schema"}}
 UNUSABLE: dict[int | str, dict[str, Any]] = {422: {"description": "Not a version number, or not a usable schema"}}
 TAKES = takes(Wanted, MEDIA_TYPE, "application/json")
+
+
+async def aside(work: Callable[..., T], *arguments: Any) -> T:
+    """What walks through a stranger's schema, one at a time, beside the loop and beside what else waits for threads."""
+    return await asyncio.get_running_loop().run_in_executor(_ASIDE, partial(work, *arguments))
 
 
 async def wanted(request: Request) -> Wanted:

@@ -21,6 +21,7 @@ from ingest_api.registry.lookup import (
     TAKES,
     UNUSABLE,
     RegistryJson,
+    aside,
     ids_of,
     registry_of,
     schema_of,
@@ -163,7 +164,7 @@ async def _find(request: Request, subject: str) -> tuple[int, Schema] | None:
     if asked.schema_type not in (None, "AVRO"):
         return None
     try:
-        return registry_of(request).find(subject, asked.schema_text)
+        return await aside(registry_of(request).find, subject, asked.schema_text)
     except ValueError as error:
         raise invalid_schema(str(error)[:300]) from None
 

@@ -69,17 +69,23 @@ def forms() -> tuple[bytes, ...]:
 @cache
 def schemas() -> tuple[bytes, ...]:
     """Bodies for the registry: schemas as large as it takes them."""
-    fields = [{"name": f"f{n}", "type": "int"} for n in range(3200)]
+    fields = [{"name": f"f{n}", "type": "int"} for n in range(2400)]
     nested = '{"type":"array","items":' * 900 + '"int"' + "}" * 900
     union: list[object] = ["null", *({"type": "fixed", "name": f"x{n}", "size": 1} for n in range(1800))]
+    # Written out in full, each would have its namespace: 76 MB.
+    inheriting = [{"type": "fixed", "size": 1, "name": f"n{n}"} for n in range(1250)]
+    repeated = {"type": "record", "name": "r", "namespace": "a" * 60_000, "fields": [{"name": "f", "type": inheriting}]}
     texts = (
         json.dumps({"type": "record", "name": "r", "fields": fields}),
         nested,
         json.dumps(union),
         "[" * 100_000,
         json.dumps(["int"] * 14_000),
+        json.dumps(repeated, separators=(",", ":")),
     )
-    return tuple(json.dumps({"schema": text}).encode() for text in texts if len(text) < MAX_LOOKUP)
+    bodies = [json.dumps({"schema": text}).encode() for text in texts]
+    assert max(map(len, bodies)) < MAX_LOOKUP, "larger ones are not even read"
+    return tuple(bodies)
 
 
 HEADS: Mapping[str, Mapping[str, str]] = {
@@ -163,8 +169,8 @@ async def test_no_request_of_a_stranger_costs_the_loop_more_than_a_moment(
             head = {"Content-Type": kind}
             asked += [(f"form {number}", at, head, body) for number, body in enumerate(forms())]
             asked.append(("pairs", at, head, b"a=%41&" * (FORM // 6)))
-    if path.startswith("/subjects") and method == "POST":
-        subject = path.replace("{subject}", "points.observed.v1-value")
+    if path.startswith(("/subjects", "/compatibility")) and method == "POST":
+        subject = path.replace("{subject}", "points.observed.v1-value").replace("{version}", "latest")
         head = {"Content-Type": "application/json"}
         asked += [(f"schema {number}", subject, head, body) for number, body in enumerate(schemas())]
     for name, address, headers, body in asked:

@@ -69,6 +69,14 @@ def test_what_no_parser_likes_is_no_schema(text: str) -> None:
         canonical(text)
 
 
+def test_a_namespace_that_would_be_repeated_in_a_thousand_names_is_no_schema() -> None:
+    fields = [{"name": f"f{n}", "type": {"type": "fixed", "size": 1, "name": f"n{n}"}} for n in range(700)]
+    schema = {"type": "record", "name": "r", "namespace": "a" * 60_000, "fields": fields}
+    with pytest.raises(ValueError, match="a name is longer than 1024 characters"):
+        canonical(json.dumps(schema))
+    assert len(canonical(json.dumps(schema | {"namespace": "a" * 1024}))) < 1_000_000
+
+
 def test_what_is_checked_in_is_found_however_it_is_written() -> None:
     registry = checked_in()
     for subject, ids in registry.subjects.items():

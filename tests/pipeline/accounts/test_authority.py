@@ -25,8 +25,8 @@ class Desk:
     def __init__(self) -> None:
         self.ledger, self.now = Ledger(DECIDERS), 0
         people = (("boss", "admin"), ("other", "admin"), ("ada", "user"), ("mallory", "admin"), ("bot", None))
-        people += (("olga", "user"), ("viewer", "viewer"))
-        for name, role in people:
+        others = (("olga", "user"), ("viewer", "viewer"))
+        for name, role in (*people, *others):
             given = {"username": name, "email": f"{name}@x.io", "roles": [] if role is None else [role]}
             assert self("system:test", "user", name, "register", **given) is None
         assert self("system:test", "user", "mallory", "administer", status="banned") is None

@@ -50,7 +50,7 @@ def test_the_addresses_and_the_development_admin_are_shown_once_all_is_ready() -
 def test_a_development_password_of_ones_own_is_named_and_neither_shown_nor_taken_for_a_made_one(
     environ: dict[str, str], said: str
 ) -> None:
-    text = shown(AllReady(1), **environ)
+    text = shown(AllReady(1), settings=StackSettings(), **environ)
     assert said in text
     assert not any(word in text for word in ("my own long password", MADE, "made for you"))
 
