@@ -1,5 +1,6 @@
 # One image for every part of ours: the command says which. Kafka and ClickHouse have images of their own.
-FROM python:3.11-slim-bookworm AS build
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 # The base image's pip installs into the environment, which needs none of its own.
 RUN python -m venv --without-pip /opt/thalweg
@@ -22,7 +23,7 @@ ENV PATH=/opt/thalweg/bin:$PATH NUMBA_CACHE_DIR=/opt/thalweg/kernel NUMBA_CPU_NA
 WORKDIR /
 RUN python -m pipeline.clustering.adaptive
 
-FROM python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE}
 RUN pip uninstall --yes --root-user-action=ignore setuptools wheel pip \
  && groupadd --gid 10001 thalweg \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin thalweg

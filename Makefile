@@ -13,7 +13,7 @@ SECONDS ?= 900
 N ?= 20
 SEED ?= 1
 
-.PHONY: help up test fuzz lint ci bench chaos image-test install install-dev clean
+.PHONY: help up test fuzz lint ci bench chaos image-test audit install install-dev clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -47,6 +47,9 @@ chaos: install-dev ## kill, freeze and restart everything under load, and check 
 
 image-test: install-dev ## build the image and run docker-compose.yml, where a Docker engine answers
 	$(BIN)/python -m tests.image
+
+audit: $(VENV)/.made ## ask the package index which locked libraries have known faults
+	@$(BIN)/python -m tests.audit
 
 install: $(VENV)/.installed ## the virtual environment, with what running needs
 install-dev: $(VENV)/.installed-dev ## the same, with what testing needs

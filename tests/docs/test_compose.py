@@ -206,8 +206,33 @@ def test_no_kafka_without_a_login_is_published() -> None:
     assert all(COMPOSE["networks"][name]["internal"] for name in kafka["networks"])
 
 
-def test_the_broker_is_the_one_that_tests_run_against() -> None:
-    assert COMPOSE["services"]["kafka"]["image"] == containers.KAFKA_IMAGE
+def named(text: str, environ: dict[str, str]) -> str:
+    """As compose would read it: the variable, or what stands behind it for want of one."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda it: environ.get(it[1]) or it[2], text)
+
+
+def test_the_images_of_others_are_the_ones_that_tests_run_against() -> None:
+    assert named(COMPOSE["services"]["kafka"]["image"], {}) == containers.KAFKA_IMAGE
+    assert named(COMPOSE["services"]["clickhouse"]["image"], {}) == containers.CLICKHOUSE_IMAGE
+
+
+def test_every_image_of_others_can_be_held_by_its_digest() -> None:
+    """By variables, which docs/operations.md shows."""
+    digest = "@sha256:" + 64 * "0"
+    [argument] = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+    assert named(COMPOSE["services"]["topics"]["build"]["args"]["PYTHON_IMAGE"], {}) == argument
+    texts = {
+        "KAFKA_IMAGE": COMPOSE["services"]["kafka"]["image"],
+        "CLICKHOUSE_IMAGE": COMPOSE["services"]["clickhouse"]["image"],
+        "PYTHON_IMAGE": COMPOSE["services"]["topics"]["build"]["args"]["PYTHON_IMAGE"],
+    }
+    for name, text in texts.items():
+        held = named(text, {}) + digest
+        assert named(text, {name: held}) == held
+        assert f"{name}={named(text, {})}@sha256:" in (ROOT / "docs/operations.md").read_text("utf-8")
+    others = {service["image"] for name, service in COMPOSE["services"].items() if name not in OURS}
+    assert others == {texts["KAFKA_IMAGE"], texts["CLICKHOUSE_IMAGE"]}
 
 
 def test_every_volume_and_network_is_declared() -> None:
