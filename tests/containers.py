@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -18,6 +18,7 @@ from tests.ports import free_ports
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:26.3"
 _SOCKET = "unix:///var/run/docker.sock"
+_PODMAN = "podman/podman.sock"
 _ASK_S = 1.0
 _START_S = 120.0
 _POLL_S = 0.2
@@ -34,6 +35,17 @@ def engine_answers(address: str | None = None) -> bool:
             return b" 200 " in connection.recv(256).partition(b"\n")[0]
     except OSError:
         return False
+
+
+def answering_engine(environ: Mapping[str, str]) -> str | None:
+    """The address of the engine that answers: the one that DOCKER_HOST names and no other, else Docker's, else
+    Podman's, the user's or the machine's."""
+    if environ.get("DOCKER_HOST"):
+        usual = [environ["DOCKER_HOST"]]
+    else:
+        folders = filter(None, (environ.get("XDG_RUNTIME_DIR"), "/run"))
+        usual = [_SOCKET, *(f"unix://{folder}/{_PODMAN}" for folder in folders)]
+    return next(filter(engine_answers, usual), None)
 
 
 @contextlib.contextmanager

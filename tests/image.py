@@ -1,12 +1,15 @@
-"""Builds the image and runs docker-compose.yml where a Docker engine answers: `make image-test`.
+"""Builds the image and runs docker-compose.yml where an engine answers, Docker's or Podman's: `make image-test`.
 
-Each step is a sentence with what came of it. The exit status is 1 if one failed; where no engine answers it is 0, and
-the reason is told. The stack has a project name of its own, and is removed with its volumes at the end.
+It begins with what it runs on: engine, kernel, compose, and of each image of others whether it came from a registry or
+was made on this machine under that name. Then each step is a sentence with what came of it. The exit status is 1 if one
+failed; where no engine answers it is 0, and the reason is told. The stack has a project name of its own, and is removed
+with its volumes at the end.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -15,13 +18,52 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.containers import engine_answers
+from tests.containers import CLICKHOUSE_IMAGE, KAFKA_IMAGE, answering_engine
 
 ROOT = Path(__file__).parents[1]
 PROJECT = "thalweg-image-test"
 IMAGE = "thalweg:0.1.0"
+PYTHON_IMAGE = "python:3.11-slim-bookworm"
 LARGEST_MB = 1000
 BEATING = ("worker-0", "worker-1", "archive", "courier")
+GIVEN = {
+    "admin_password": "correct horse battery",
+    "jwt_secrets": f"k1:{secrets.token_hex(32)}",
+    "account_secrets": f"k1:{secrets.token_hex(32)}",
+    "warehouse_password": secrets.token_hex(16),
+}
+
+ASKING = """
+import json, os, time, urllib.error, urllib.request
+def ask(path, body=None, **headers):
+    data = None if body is None else json.dumps(body).encode()
+    headers |= {"Content-Type": "application/json"}
+    request = urllib.request.Request("http://127.0.0.1:8000" + path, data=data, headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+"""
+FLOWING = """
+password = open("/run/secrets/admin_password").read()
+token = ask("/auth/login", {"username": "admin", "password": password})["access_token"]
+known = {"Authorization": "Bearer " + token}
+points = [[9.0 * (n % 2) + n / 1000, 9.0 * (n % 2)] for n in range(200)]
+ask("/api/v1/process_points", {"stream": "image", "points": points, "timeout": 60000}, **known)
+print(json.dumps(ask("/api/v1/clusters_summary?stream=image", **known)))
+"""
+POLLING = """
+while True:
+    for path in ("/health", "/ready"):
+        try: ask(path)
+        except OSError: pass
+    time.sleep(0.05)
+"""
+WRITING = """
+import errno, pathlib
+for folder in ("/opt/thalweg", "/var/tmp"):
+    try: pathlib.Path(folder, "x").touch()
+    except OSError as error: print(errno.errorcode[error.errno])
+    else: print("written")
+"""
 
 
 def docker(*arguments: str, check: bool = True) -> str:
@@ -36,25 +78,27 @@ class Stack:
     """The compose file, with secrets made for this run."""
 
     def __init__(self, folder: Path) -> None:
-        self._override = folder / "secrets.yml"
-        given = {
-            "admin_password": "correct horse battery",
-            "jwt_secrets": f"k1:{secrets.token_hex(32)}",
-            "account_secrets": f"k1:{secrets.token_hex(32)}",
-            "warehouse_password": secrets.token_hex(16),
-        }
-        for name, value in given.items():
+        self._override, self._starved = folder / "secrets.json", folder / "starved.json"
+        for name, value in GIVEN.items():
             (folder / name).write_text(value)
             (folder / name).chmod(0o444)
-        where = {"secrets": {name: {"file": str(folder / name)} for name in given}}
+        where = {"secrets": {name: {"file": str(folder / name)} for name in GIVEN}}
         self._override.write_text(json.dumps(where))
+        self._starved.write_text(json.dumps({"services": {"worker-1": {"mem_limit": "48m"}}}))
 
-    def compose(self, *arguments: str, check: bool = True) -> str:
-        files = ("--file", "docker-compose.yml", "--file", str(self._override))
-        return docker("compose", "--project-name", PROJECT, *files, *arguments, check=check)
+    def compose(self, *arguments: str, check: bool = True, starved: bool = False) -> str:
+        """`starved`: worker-1 has so little memory that it is killed whenever it starts."""
+        files = ["docker-compose.yml", str(self._override), *([str(self._starved)] if starved else [])]
+        named = [word for file in files for word in ("--file", file)]
+        return docker("compose", "--project-name", PROJECT, *named, *arguments, check=check)
 
     def inside(self, service: str, *command: str) -> str:
         return self.compose("exec", "--no-TTY", service, *command)
+
+    def said(self, service: str, template: str) -> str:
+        """Of the service's container, by its engine."""
+        container = self.compose("ps", "--all", "--quiet", service).strip()
+        return docker("inspect", "--format", template, container).strip()
 
 
 def built(stack: Stack) -> None:
@@ -82,15 +126,48 @@ def beating(stack: Stack) -> None:
 
 
 def read_only(stack: Stack) -> None:
-    program = "import pathlib; pathlib.Path('/opt/thalweg/x').touch()"
-    for service in BEATING:
-        said = stack.compose("exec", "--no-TTY", service, "python", "-c", program, check=False)
-        assert said == "", service
+    for service in (*BEATING, "api"):
+        assert stack.inside(service, "python", "-c", WRITING).split() == ["EROFS", "EROFS"], service
+
+
+def without_secrets_in_sight(stack: Stack) -> None:
+    for service in (*BEATING, "api", "clickhouse"):
+        environment = stack.said(service, "{{json .Config.Env}}")
+        assert not [name for name, value in GIVEN.items() if value in environment], service
 
 
 def serving(stack: Stack) -> None:
-    program = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000/health').read().decode())"
-    assert json.loads(stack.inside("api", "python", "-c", program))["status"] == "healthy"
+    program = f"{ASKING}\nprint(ask('/health')['status'])"
+    assert stack.inside("api", "python", "-c", program).strip() == "healthy"
+
+
+def flowing(stack: Stack) -> None:
+    summary = json.loads(stack.inside("api", "python", "-c", ASKING + FLOWING))
+    assert summary["total_points_processed"] == 200, summary
+    assert summary["num_active_clusters"] >= 2, summary
+
+
+def outliving_the_broker(stack: Stack) -> None:
+    """Its health is asked all the while."""
+    started = stack.said("api", "{{.State.StartedAt}}")
+    stack.compose("exec", "--detach", "api", "python", "-c", ASKING + POLLING)
+    stack.compose("restart", "kafka")
+    stack.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+    stack.compose("kill", "--signal", "KILL", "kafka")
+    stack.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+    assert stack.said("api", "{{.State.StartedAt}}") == started
+    flowing(stack)
+
+
+def never_healthy(stack: Stack) -> None:
+    try:
+        stack.compose("up", "--detach", "--wait", "--wait-timeout", "45", "worker-1", starved=True)
+    except RuntimeError:
+        assert int(stack.said("worker-1", "{{.RestartCount}}")) > 0
+    else:
+        raise AssertionError("up --wait returned as if it were well")
+    finally:
+        stack.compose("up", "--detach", "--wait", "--wait-timeout", "300", "worker-1")
 
 
 def refused_once(stack: Stack) -> None:
@@ -112,16 +189,39 @@ STEPS: tuple[tuple[str, Callable[[Stack], None]], ...] = (
     ("its kernel is loaded, not compiled, where nothing can be written", with_its_kernel),
     ("every service gets healthy", all_healthy),
     ("workers, archive and courier beat", beating),
-    ("they can write nothing but /tmp", read_only),
+    ("they and the API can write nothing but /tmp", read_only),
+    ("no secret stands in a container's environment", without_secrets_in_sight),
     ("the API finds log, database and workers healthy", serving),
+    ("points go in and clusters come out", flowing),
+    ("the API outlives a broker that is restarted, and one that is killed", outliving_the_broker),
+    ("a worker that is killed whenever it starts is never healthy", never_healthy),
     ("a worker that is set wrongly is unhealthy, and started once", refused_once),
 )
 
 
+def origins() -> list[str]:
+    """What this runs on, for whoever reads the result."""
+    components = "{{range .Server.Components}}{{.Name}} {{.Version}}, {{end}}"
+    kernel = docker("info", "--format", "kernel {{.KernelVersion}}, {{.OperatingSystem}}").strip()
+    lines = [docker("version", "--format", components).strip() + kernel, docker("compose", "version").strip()]
+    for image in (PYTHON_IMAGE, KAFKA_IMAGE, CLICKHOUSE_IMAGE):
+        digests = docker("image", "inspect", "--format", "{{join .RepoDigests `, `}}", image, check=False).strip()
+        lines.append(f"{image}: {digests or 'from no registry, made on this machine or not here yet'}")
+    return lines
+
+
 def main() -> int:
-    if shutil.which("docker") is None or not engine_answers():
-        sys.stdout.write("not run: no Docker engine answers here (DOCKER_HOST, else /var/run/docker.sock)\n")
+    address = answering_engine(os.environ)
+    if shutil.which("docker") is None or address is None:
+        sys.stdout.write(
+            "not run: it needs the docker command with compose, and an engine, Docker's or Podman's, that answers "
+            "(at DOCKER_HOST, else /var/run/docker.sock, else podman/podman.sock in $XDG_RUNTIME_DIR or /run)\n"
+        )
         return 0
+    os.environ["DOCKER_HOST"] = address
+    if "Podman" in docker("version", "--format", "{{json .Server.Components}}"):
+        os.environ["DOCKER_BUILDKIT"] = "0"  # Podman builds by itself
+    sys.stdout.write("".join(f"on      {line}\n" for line in origins()))
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(Path(folder))
@@ -134,6 +234,7 @@ def main() -> int:
                     sys.stdout.write(f"FAILED  {sentence}: {error}\n")
                 else:
                     sys.stdout.write(f"ok      {sentence}\n")
+                sys.stdout.flush()
         finally:
             stack.compose("down", "--volumes", "--remove-orphans", check=False)
     return 1 if failed else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -294,6 +295,7 @@ def _compose_is_there() -> bool:
 @pytest.mark.skipif(not _compose_is_there(), reason="docker compose is not installed")
 def test_docker_compose_accepts_the_file(tmp_path: Path) -> None:
     command = ["docker", "compose", "--file", str(FILE), "config", "--quiet"]
-    told = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
+    plugins = {name: os.environ[name] for name in ("DOCKER_CONFIG",) if name in os.environ}
+    told = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path), **plugins}
     accepted = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
     assert (accepted.returncode, accepted.stderr) == (0, "")
