@@ -38,8 +38,15 @@ class Step(Protocol[E, S]):
     def forfeit(self, state: S, reason: str) -> S:
         """The state to keep in place of one that cannot be kept: it refuses what comes until it is reset."""
 
-    def apply(self, received: Received[E], state: S) -> Outcome:
-        """What the record does. May change the state; a refused record must leave it able to go on."""
+    def exists(self, state: S) -> bool:
+        """Whether there is anything in it to keep."""
+
+    def holds(self, snapshot: bytes) -> bool:
+        """`exists` of the state that it was made of, without making it again."""
+
+    def apply(self, received: Received[E], state: S, room: bool = True) -> Outcome:
+        """What the record does. May change the state; a refused record must leave it able to go on, and one that does
+        not exist as it is. Without `room` a state that does not exist must not begin."""
 
     def settle(self, state: S, *, final: bool) -> Sequence[Emission]:
         """What the state still owes the world since it last told, if it is time; `final`: all it owes, now."""

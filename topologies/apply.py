@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heapreplace
 from typing import Any, Generic, TypeVar
 
-from pipeline.outcome import Refuse
+from pipeline.outcome import Outcome, Refuse
 from pipeline.received import Raw, Received
 from pipeline.step import AlikeStep, Step
 from schemas.codec import Codec
@@ -19,6 +20,7 @@ from topologies.deliver import Deliver
 from topologies.gather import WORTHWHILE, gather, take_in_alike
 from topologies.intake import Placement, raw_of, take_in
 from topologies.partition import Engine, Partition
+from topologies.quota import Quota, quota_key, restored
 from topologies.runs import Run
 from topologies.snapshots import key_of, pack, unpack
 
@@ -28,6 +30,9 @@ log = logging.getLogger(__name__)
 
 MAX_SNAPSHOT = 7 * 1024 * 1024
 """Bytes of one state; the changelog's records may have 8 MiB."""
+MAX_STATES = 10_000
+ATTEMPTS = 2
+"""At taking a piece at once: all of it, and all but the first, which may be a stream's beginning."""
 MAX_LIVE = 10_000
 MAX_LIVE_BYTES = 256 * 1024 * 1024
 """Of the snapshots of a partition's states in memory, which take about as much again as they are written. Those that
@@ -47,8 +52,10 @@ class Live(Generic[S]):
 class States(Generic[S]):
     """By key: those that are in memory, the last used last, and which of them the changelog does not have as they are.
     `leaving` are snapshots of states that have left the memory and are under way to the changelog: until they are
-    there, a state is restored from here. `size` is the sum of the sizes of the live."""
+    there, a state is restored from here. `size` is the sum of the sizes of the live. `quota` counts the states, in
+    memory or not."""
 
+    quota: Quota
     live: dict[str, Live[S]] = field(default_factory=dict)
     dirty: dict[str, None] = field(default_factory=dict)
     leaving: dict[str, bytes] = field(default_factory=dict)
@@ -57,6 +64,11 @@ class States(Generic[S]):
     def measure(self, live: Live[S], size: int) -> None:
         self.size += size - live.size
         live.size = size
+
+    def forget(self, key: str) -> None:
+        """Of a key that has no state and is not dirty: nobody fills the memory with names."""
+        self.measure(self.live[key], 0)
+        del self.live[key]
 
     def evict(self, most: int, most_bytes: int, snapshots: Mapping[str, bytes]) -> None:
         """Lets go of those that have not been used for longest, down to the bounds. None may be dirty; what the
@@ -83,10 +95,11 @@ class Apply(Generic[E, S]):
         breath: float = 0.1,
         max_live: int = MAX_LIVE,
         max_bytes: int = MAX_LIVE_BYTES,
+        max_states: int = MAX_STATES,
     ) -> None:
         self._step, self._engine, self._deliver = step, engine, deliver
         self._codec, self._placement, self._breath = codec, placement, breath
-        self._max_live, self._max_bytes = max_live, max_bytes
+        self._max_live, self._max_bytes, self._max_states = max_live, max_bytes, max_states
         self._alike = step if isinstance(step, AlikeStep) else None
 
     @property
@@ -94,16 +107,28 @@ class Apply(Generic[E, S]):
         return self._step.topic
 
     async def begin(self, number: int) -> States[S]:
-        """None yet: each is restored when it is needed."""
-        return States()
+        """None yet: each is restored when it is needed. How many there are, a changelog from before this was written
+        there does not say: then its snapshots are counted."""
+        own = self._engine.recovered(key_of(number, ""))
+        reached = 0 if own is None else unpack(own)[0]
+        told = self._engine.recovered(quota_key(number))
+        if told is not None:
+            return States(restored(told, reached, self._max_states))
+        breath, count, names = Breath(self._breath), 0, 0
+        for _, value in self._engine.recovered_of(number):
+            names += 1
+            count += self._step.holds(unpack(value)[1])
+            if breath.due:
+                await breath.take()
+        return States(Quota(self._max_states, count, names, reached, told=not names))
 
     async def __call__(self, partition: Partition[States[S]], run: Run) -> None:
         breath = Breath(self._breath)
-        for piece in (run.records,) if self._alike is None else gather(run.records):
-            for record in self._left_of(partition, piece):
+        pieces = (run.records,) if self._alike is None else gather(run.records)
+        tight = partition.memory.quota.is_tight(len({record.key for record in run.records}))
+        for record in self._in_turn(partition, pieces) if tight else self._by_key(partition, pieces):
+            if record is not None:
                 self._one(partition, raw_of(record))
-                if breath.due:
-                    await self._breathe(breath, partition)
             if breath.due:
                 await self._breathe(breath, partition)
         await self._deliver.make_room(partition.flight)
@@ -113,6 +138,29 @@ class Apply(Generic[E, S]):
     async def _breathe(self, breath: Breath, partition: Partition[States[S]]) -> None:
         await breath.take()
         await self._deliver.make_room(partition.flight)
+
+    def _by_key(self, partition: Partition[States[S]], pieces: Iterable[Sequence[Any]]) -> Iterator[Any]:
+        """Of one piece after the other, what is to be applied one by one; None where many have been at once."""
+        for piece in pieces:
+            yield from self._left_of(partition, piece)
+            yield None
+
+    def _in_turn(self, partition: Partition[States[S]], pieces: Iterable[Sequence[Any]]) -> Iterator[Any]:
+        """The same, in the order of the log: which key's state begins first decides whether another's may. Records that
+        are applied at once, where the first of them stands, are of a state that exists, and begin none."""
+        turns = [(piece[0].offset, 0, piece) for piece in pieces if piece]
+        heapify(turns)
+        while turns:
+            _, at, piece = turns[0]
+            if self._alike is not None and at < ATTEMPTS and self._at_once(self._alike, partition, piece[at:]):
+                heappop(turns)
+                yield None
+                continue
+            yield piece[at]
+            if at + 1 < len(piece):
+                heapreplace(turns, (piece[at + 1].offset, at + 1, piece))
+            else:
+                heappop(turns)
 
     def _left_of(self, partition: Partition[States[S]], piece: Sequence[Any]) -> Sequence[Any]:
         """What of the piece is to be applied one by one: all else has been. If not all can be taken at once, then
@@ -161,13 +209,28 @@ class Apply(Generic[E, S]):
             return misplaced
         live = self._live(partition, key)
         if raw.position.offset > live.applied:
-            outcome = self._step.apply(received, live.state)
-            live.applied = raw.position.offset
-            partition.memory.dirty[key] = None
+            outcome = self._applied(partition.memory, key, live, received)
             self._deliver(outcome, self._step.topic, raw, partition.flight)
             if raw.reply_partition is not None:
                 self._tell(partition, raw, key, live.state)
         return None
+
+    def _applied(self, states: States[S], key: str, live: Live[S], received: Received[E]) -> Outcome:
+        """A record after which there is no state, where there was none, leaves nothing behind."""
+        offset, new, existed = received.position.offset, live.applied < 0, self._step.exists(live.state)
+        room = existed or states.quota.admits(offset, new=new)
+        outcome = self._step.apply(received, live.state, room)
+        exists = self._step.exists(live.state)
+        if exists and not existed:
+            states.quota.begun(offset, new=new)
+        elif existed and not exists:
+            states.quota.ended(offset)
+        if exists or existed:
+            live.applied = offset
+            states.dirty[key] = None
+        elif key not in states.dirty:
+            states.forget(key)
+        return outcome
 
     def _tell(self, partition: Partition[States[S]], raw: Raw, key: str, state: S) -> None:
         """Behind an answer, so that it does not wait, and at once, since who asked may look for more."""
@@ -209,4 +272,7 @@ class Apply(Generic[E, S]):
             states.measure(live, len(snapshots[key]))
         states.dirty, states.leaving = {}, {}
         states.evict(self._max_live, self._max_bytes, snapshots)
-        return [(key_of(partition.number, key), snapshot) for key, snapshot in snapshots.items()]
+        return [
+            *states.quota.snapshot(partition.number, partition.due),
+            *((key_of(partition.number, key), snapshot) for key, snapshot in snapshots.items()),
+        ]

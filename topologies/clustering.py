@@ -23,6 +23,7 @@ def attach(app: faust.App, site: Site) -> None:
     def work(engine: Engine) -> Apply[PointsObserved, StreamState]:
         step = Cluster(Meter(site.settings.name, site.clock), site.clock)
         breath = site.settings.rhythm.breath_seconds
-        return Apply(step, engine, site.deliver(), site.codec, site.placement, breath)
+        most = site.settings.streams_per_partition
+        return Apply(step, engine, site.deliver(), site.codec, site.placement, breath, max_states=most)
 
     attach_work(app, site, OBSERVED, work)

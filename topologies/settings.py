@@ -25,6 +25,8 @@ class WorkerSettings:
     """At most in one run: a backlog of 2,000 streams then brings some of each, to be learned at once. A rebalance may
     wait for a run: for two seconds if all of it must be taken one by one."""
     fetch_bytes: int = 4 * 1024 * 1024
+    streams_per_partition: int = 10_000
+    """Streams of one partition; a new one beyond is refused, whoever writes it."""
     signatures: Signatures | None = None
     """By which commands are believed, and what comes of them is signed."""
 
@@ -45,6 +47,9 @@ class WorkerSettings:
             ordinal=setting(environ, "THALWEG_WORKER_ORDINAL", 0, between(0, 9999)) if ordinal is None else ordinal,
             static=setting(environ, "THALWEG_WORKER_STATIC", True, flag),
             session_seconds=setting(environ, "THALWEG_WORKER_SESSION_SECONDS", 30, between(6, 300)),
+            streams_per_partition=setting(
+                environ, "THALWEG_STREAMS_PER_PARTITION", cls.streams_per_partition, between(1, 10_000_000)
+            ),
             signatures=Signatures.from_environment(environ),
             data_dir=setting(environ, "THALWEG_DATA_DIR", Path(".thalweg"), Path),
             rhythm=Rhythm(

@@ -12,7 +12,7 @@ from pipeline.clock import Clock
 from pipeline.clustering import sequence, tell
 from pipeline.clustering.check import check, check_stream
 from pipeline.clustering.choose import LearnerConfig, create
-from pipeline.clustering.state import UNKNOWN_BODY, StreamState, from_bytes, to_bytes
+from pipeline.clustering.state import UNKNOWN_BODY, StreamState, begins, from_bytes, to_bytes
 from pipeline.learning.learner import AS_CONFIGURED, Drift, Learner, Override, SequenceLearner
 from pipeline.outcome import Drop, Emission, Emit, EmitEach, Outcome, Refuse
 from pipeline.received import Received, ReceivedAlike
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 TELL_EVERY_MICROSECONDS = 100_000
 """A stream's clusters are told at most so often while it is busy, and once more when it falls silent."""
 REUSED = "this idempotency key (batch id) was used for other points; nothing was learned: give these a key of their own"
+NO_ROOM = (
+    "stream {} is new, and its partition has as many streams as it may have: delete one that is not needed, use one "
+    "that there is, or ask your operator for more (THALWEG_STREAMS_PER_PARTITION)"
+)
 TELLING_SHARE = 0.1
 """Of the time, over all streams: with many busy streams each is told of less often, and learning is not held up."""
 
@@ -62,15 +66,21 @@ class Cluster:
         state.owing = True
         return state
 
-    def apply(self, received: Received[PointsObserved], state: StreamState) -> Outcome:
+    def exists(self, state: StreamState) -> bool:
+        return state.exists
+
+    def holds(self, snapshot: bytes) -> bool:
+        return begins(snapshot)
+
+    def apply(self, received: Received[PointsObserved], state: StreamState, room: bool = True) -> Outcome:
         event, position = received.event, received.position
         state.reach(event.stream, position.partition, position.offset)
         outcome: Outcome | None = check(event)
         if outcome is None and event.action is not Action.LEARN:
             return self._forget(event, state)
         if outcome is None:
-            outcome = self._learn(received, state)
-        if isinstance(outcome, Refuse):
+            outcome = self._learn(received, state, room)
+        if isinstance(outcome, Refuse) and state.exists:
             state.refused += 1
         return outcome
 
@@ -115,7 +125,7 @@ class Cluster:
         state.config, state.owing = None, False
         return Emit((Emission(CLUSTERS, None),))
 
-    def _learn(self, received: Received[PointsObserved], state: StreamState) -> Outcome:
+    def _learn(self, received: Received[PointsObserved], state: StreamState, room: bool) -> Outcome:
         begun = time.perf_counter()
         event = received.event
         if state.forfeited is not None:
@@ -126,9 +136,14 @@ class Cluster:
         if state.learner is None:
             config = _config(event.config, state.config)
             try:
-                state.learner, state.config = create(config, event.dimension), config
+                learner = create(config, event.dimension)
             except (ValueError, TypeError) as error:
                 return Refuse("config_invalid", str(error))
+            if not (
+                room or state.exists
+            ):  # after all else that is wrong, so that the reason is the same when it is read again
+                return Refuse("too_many_streams", NO_ROOM.format(event.stream))
+            state.learner, state.config = learner, config
             state.created_at = received.raw.timestamp
         try:
             if event.batch_id is not None:

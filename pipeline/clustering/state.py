@@ -157,16 +157,19 @@ def to_bytes(state: StreamState) -> bytes:
     return msgspec.msgpack.encode(kept)
 
 
+def begins(snapshot: bytes) -> bool:
+    """Whether its stream exists. Raises Broken as `from_bytes` does."""
+    return _kept(snapshot).config is not None
+
+
 def from_bytes(snapshot: bytes | None) -> StreamState:
     """Raises Broken for bytes that are no snapshot of a version known here."""
     if snapshot is None:
         return StreamState()
+    kept = _kept(snapshot)
     try:
-        kept = msgspec.msgpack.decode(snapshot, type=_Kept)
-        if kept.version != VERSION:
-            raise Broken(f"a stream's snapshot is of version {kept.version}, this code reads {VERSION}")
         learner = None if kept.learner is None else restore(kept.learner)
-    except (msgspec.DecodeError, SnapshotError) as error:
+    except SnapshotError as error:
         raise Broken(f"a stream's snapshot cannot be read: {error}") from error
     # Older snapshots know ids alone.
     bodies = kept.bodies or UNKNOWN_BODY * (len(kept.recent) // 8)
@@ -183,3 +186,13 @@ def from_bytes(snapshot: bytes | None) -> StreamState:
         kept.births,
         recent,
     )
+
+
+def _kept(snapshot: bytes) -> _Kept:
+    try:
+        kept = msgspec.msgpack.decode(snapshot, type=_Kept)
+    except msgspec.DecodeError as error:
+        raise Broken(f"a stream's snapshot cannot be read: {error}") from error
+    if kept.version != VERSION:
+        raise Broken(f"a stream's snapshot is of version {kept.version}, this code reads {VERSION}")
+    return kept

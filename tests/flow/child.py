@@ -44,8 +44,13 @@ class Child:
         self.url = ""
 
     def start(self, timeout: float = 60.0) -> Self:
+        """Ended again, if it is not ready in time."""
         self.launch()
-        self.await_ready(timeout)
+        try:
+            self.await_ready(timeout)
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
     def launch(self) -> None:

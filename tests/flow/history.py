@@ -70,8 +70,10 @@ class Reference:
             return
         key = place[0], received.event.stream
         state, _ = self._live.get(key, (self._step.restore(None), -1))
+        existed = state.exists
         self._note(place, self._step.apply(received, state))
-        self._live[key] = state, place[1]
+        if existed or state.exists:
+            self._live[key] = state, place[1]
         self.last[received.event.stream] = place
         if place in self._asked and state.exists:
             self.updates[place] = tell.updated(state, self._meter, 0)

@@ -20,6 +20,7 @@ from topologies.apply import MAX_LIVE, Apply, States
 from topologies.checkpoint import Checkpoint, Rhythm
 from topologies.deliver import Deliver
 from topologies.intake import Placement
+from topologies.quota import quota_key
 from topologies.runs import Run
 
 CODEC = Codec()
@@ -53,7 +54,13 @@ class TallyStep:
     def forfeit(self, state: Tally, reason: str) -> Tally:
         return Tally(forfeited=reason)
 
-    def apply(self, received: Received[PointsObserved], state: Tally) -> Outcome:
+    def exists(self, state: Tally) -> bool:
+        return True
+
+    def holds(self, snapshot: bytes) -> bool:
+        return True
+
+    def apply(self, received: Received[PointsObserved], state: Tally, room: bool = True) -> Outcome:
         source = received.event.source
         if source == "raise":
             raise RuntimeError("the step is broken")
@@ -163,6 +170,11 @@ def seen(engine: Recovered, key: str = "a") -> list[int]:
     """What the changelog remembers of a key."""
     body = engine.table[b"0/" + key.encode()][8:]
     return list(json.loads(body.rstrip(b" "))["seen"])
+
+
+def states(table: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Without the count of them, which is as of a checkpoint."""
+    return {key: value for key, value in table.items() if key != quota_key(0)}
 
 
 def _event(partition: int, offset: int) -> OutliersDetected:

@@ -18,8 +18,8 @@ from schemas.clustering.topics import CLUSTERED, CLUSTERS
 from schemas.exchange import REPLIES, REPLY_PARTITION_HEADER, REQUEST_ID_HEADER, Replied
 from schemas.position import Position
 from tests.doubles.log import Launched, MemoryLog
-from tests.topologies.tally import CODEC, Record, Recovered, end, run
-from topologies.apply import Apply
+from tests.topologies.tally import CODEC, Record, Recovered, end, run, states
+from topologies.apply import MAX_STATES, Apply
 from topologies.checkpoint import Checkpoint
 from topologies.deliver import Deliver
 from topologies.gather import WORTHWHILE, gather
@@ -40,6 +40,10 @@ def point(offset: int, key: str = "a", **fields: Any) -> Record:
     return Record(offset, key.encode(), CODEC.encode(replace(event, **fields)))
 
 
+def without_values(record: Record, action: Action) -> Record:
+    return point(record.offset, record.key.decode(), action=action, dimension=0, values=np.empty(0))
+
+
 def odd(record: Record, change: str) -> Record:
     changed: dict[str, Callable[[], Record]] = {
         "as it is": lambda: record,
@@ -51,9 +55,8 @@ def odd(record: Record, change: str) -> Record:
         "not finite": lambda: point(record.offset, record.key.decode(), values=np.array([np.nan, 1.0])),
         "wider": lambda: point(record.offset, record.key.decode(), values=np.ones(4)),
         "named": lambda: point(record.offset, record.key.decode(), batch_id="b"),
-        "reset": lambda: point(
-            record.offset, record.key.decode(), action=Action.RESET, dimension=0, values=np.empty(0)
-        ),
+        "reset": lambda: without_values(record, Action.RESET),
+        "deleted": lambda: without_values(record, Action.DELETE),
     }
     return changed[change]()
 
@@ -61,13 +64,15 @@ def odd(record: Record, change: str) -> Record:
 CHANGES = st.sampled_from(
     ["as it is"] * 40
     + ["asked for", "traced", "poison", "empty", "misplaced", "not finite"]
-    + ["wider", "named", "reset"]
+    + ["wider", "named", "reset", "deleted"]
 )
 
 
-async def outcome(step: Cluster, cuts: list[list[Record]], engine: Recovered, log: MemoryLog) -> None:
+async def outcome(
+    step: Cluster, cuts: list[list[Record]], engine: Recovered, log: MemoryLog, most: int = MAX_STATES
+) -> None:
     deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
-    checkpoint = Checkpoint(Apply(step, engine, deliver, CODEC, Placement(1)), engine, end)
+    checkpoint = Checkpoint(Apply(step, engine, deliver, CODEC, Placement(1), max_states=most), engine, end)
     for records in cuts:
         await checkpoint.take(run(*records))
     await checkpoint.flush()
@@ -95,10 +100,11 @@ async def test_pieces_do_what_single_records_do(data: st.DataObject) -> None:
     records = [odd(point(at, key), change) for at, (key, change) in enumerate(zip(keys, changes, strict=True))]
     middle = data.draw(st.integers(0, count))
     cuts = [part for part in (records[:middle], records[middle:]) if part]
+    most = data.draw(st.sampled_from([1, MAX_STATES]))
     logs, engines = (MemoryLog(), MemoryLog()), []
     for log, kind in zip(logs, (Singly, Cluster), strict=True):
         engines.append(Recovered(log))
-        await outcome(kind(Meter("w", lambda: 1), lambda: 1), cuts, engines[-1], log)
+        await outcome(kind(Meter("w", lambda: 1), lambda: 1), cuts, engines[-1], log, most)
     assert by_key(logs[1]) == by_key(logs[0])
     assert answered(logs[1]) == answered(logs[0])
     assert engines[1].table == engines[0].table
@@ -202,7 +208,7 @@ async def test_after_a_crash_a_piece_that_has_been_applied_in_part_is_applied_fr
     await outcome(Cluster(Meter("w", lambda: 1), lambda: 1), [records], engine, log)
     once = Recovered(MemoryLog())
     await outcome(Cluster(Meter("w", lambda: 1), lambda: 1), [records], once, MemoryLog())
-    assert engine.table == once.table
+    assert states(engine.table) == states(once.table)
     assert len(log.of(CLUSTERED.name)) == 60
 
 

@@ -13,6 +13,7 @@ from tests.doubles.log import MemoryLog, settle
 from tests.topologies.tally import CODEC, Ended, Recovered, checkpoint, record, run, seen
 from topologies.apply import MAX_SNAPSHOT
 from topologies.checkpoint import Rhythm
+from topologies.quota import quota_key
 from topologies.snapshots import pack, unpack
 
 
@@ -195,7 +196,7 @@ async def test_what_may_have_no_name_gets_no_state(log: MemoryLog, engine: Recov
     after_a_crash = checkpoint(log, engine)
     await after_a_crash.take(run(record(2, ""), *(record(offset, "") for offset in range(3, 20)), start=2))
     await after_a_crash.flush()
-    assert {key for _, keys in engine.remembered for key in keys} == {b"0/a", b"0/"}
+    assert {key for _, keys in engine.remembered for key in keys} == {b"0/a", b"0/", quota_key(0)}
     letters = [CODEC.decode(each.value or b"", Refused) for each in log.of(OBSERVED.refused)]
     assert [letter.source_offset for letter in letters] == list(range(1, 20))
     assert {letter.reason for letter in letters} == {"unnamed"}
