@@ -42,15 +42,8 @@ def main() -> None:
     flags.add_argument("--records", type=int, default=400)
     arguments = flags.parse_args()
     count = 40 if arguments.quick else arguments.records
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        broker = BrokerProcess(folder / "broker", *free_ports(2))
-        broker.start()
-        try:
-            broker.wait_ready()
-            rows = asyncio.run(measured(KafkaSettings(broker.bootstrap, partitions=1), folder, count))
-        finally:
-            broker.stop()
+    with tempfile.TemporaryDirectory() as name, BrokerProcess(Path(name) / "broker", *free_ports(2)) as broker:
+        rows = asyncio.run(measured(KafkaSettings(broker.bootstrap, partitions=1), Path(name), count))
     finish(f"{count:,} results of {POINTS} points", rows, arguments)
 
 

@@ -49,17 +49,10 @@ def main() -> None:
     flags.add_argument("--entities", type=int, default=100_000)
     arguments = flags.parse_args()
     count = 2_000 if arguments.quick else arguments.entities
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        broker = BrokerProcess(folder / "broker", *free_ports(2))
-        broker.start()
-        try:
-            broker.wait_ready()
-            kafka = KafkaSettings(broker.bootstrap)
-            provision(kafka)
-            rows = [*decided(kafka, count, folder), *asyncio.run(viewed(kafka, count))]
-        finally:
-            broker.stop()
+    with tempfile.TemporaryDirectory() as name, BrokerProcess(Path(name) / "broker", *free_ports(2)) as broker:
+        kafka = KafkaSettings(broker.bootstrap)
+        provision(kafka)
+        rows = [*decided(kafka, count, Path(name)), *asyncio.run(viewed(kafka, count))]
     finish(f"{count:,} entities", rows, arguments)
 
 

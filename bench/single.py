@@ -56,20 +56,13 @@ def main() -> None:
 
 def measured(streams: int, count: int, quix: Path | None) -> list[Row]:
     """On a broker of its own, so that every reader finds nothing but these messages."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        broker = BrokerProcess(folder / "broker", *free_ports(2))
-        broker.start()
-        try:
-            broker.wait_ready()
-            kafka = KafkaSettings(broker.bootstrap)
-            provision(kafka)
-            asyncio.run(fill(kafka, streams, count))
-            bare = consumed(kafka)
-            beside = None if quix is None else counted(quix, kafka, count, folder)
-            ours, cpu = processed(kafka, count, folder)
-        finally:
-            broker.stop()
+    with tempfile.TemporaryDirectory() as name, BrokerProcess(Path(name) / "broker", *free_ports(2)) as broker:
+        kafka = KafkaSettings(broker.bootstrap)
+        provision(kafka)
+        asyncio.run(fill(kafka, streams, count))
+        bare = consumed(kafka)
+        beside = None if quix is None else counted(quix, kafka, count, Path(name))
+        ours, cpu = processed(kafka, count, Path(name))
     return told(streams, bare, beside, ours, cpu)
 
 

@@ -33,6 +33,8 @@ class Shelf(Generic[E]):
     `order` gives the offset of the record that caused an entry. What is older than what is held of its key is passed
     over, for a crashed writer may repeat itself: so is a tombstone that names its source, and what such a tombstone
     has already covered, as far as the last `GRAVES` deleted keys.
+
+    Of a topic that is not compacted, an entry goes with its record: once the topic's newest is `retention` younger.
     """
 
     def __init__(self, topic: Topic, record: type[E], codec: Codec, *, order: Callable[[E], int] | None = None) -> None:
@@ -40,6 +42,9 @@ class Shelf(Generic[E]):
         self._record, self._codec, self._order = record, codec, order
         self._entries: dict[str, E] = {}
         self._graves: OrderedDict[str, int] = OrderedDict()
+        self._kept = None if topic.compacted else int(topic.retention.total_seconds() * 1000)
+        self._times: OrderedDict[str, int] = OrderedDict()
+        """The log's milliseconds of what goes with its record, by key; the oldest first."""
         self._changed = asyncio.Event()
         self._watchers: list[Callable[[str, E | None], None]] = []
         self.unreadable = 0
@@ -88,6 +93,19 @@ class Shelf(Generic[E]):
         self._graves.pop(key, None)
         self._entries[key] = entry
         self._tell(key, entry)
+        if self._kept is not None:
+            self._times[key] = record.timestamp
+            self._times.move_to_end(key)
+            self._forget(record.timestamp - self._kept)
+
+    def _forget(self, before: int) -> None:
+        while True:
+            key, time = next(iter(self._times.items()))
+            if time >= before:
+                return
+            del self._times[key]
+            if self._entries.pop(key, None) is not None:
+                self._tell(key, None)
 
     def _bury(self, key: str, source: Position | None) -> None:
         held = self._entries.get(key)

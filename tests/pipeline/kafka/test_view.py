@@ -13,12 +13,15 @@ import pytest
 
 from pipeline.kafka.browse import ends
 from pipeline.kafka.producer import Producer
-from pipeline.kafka.view import View
+from pipeline.kafka.record import Record
+from pipeline.kafka.view import Shelf, View
 from pipeline.settings import KafkaSettings
 from schemas.clustering.clusters import ClustersUpdated
 from schemas.clustering.topics import CLUSTERS
 from schemas.codec import Codec
 from schemas.exchange import SOURCE_HEADER
+from schemas.operations.topics import VITALS
+from schemas.operations.vitals import VitalsReported
 from schemas.position import Position
 from tests.pipeline.kafka.topics import Topics, until
 from tests.schemas.samples import SAMPLES
@@ -66,6 +69,26 @@ async def viewed(kafka: KafkaSettings, topic: str) -> AsyncIterator[View[Cluster
 
 def offsets(view: View[ClustersUpdated]) -> dict[str, int]:
     return {stream: entry.source_offset for stream, entry in view.entries.items()}
+
+
+def test_a_process_that_has_not_reported_for_an_hour_is_held_no_more() -> None:
+    """Each new host is a new key: of what the log keeps an hour, no more is kept here."""
+    shelf = Shelf(VITALS, VitalsReported, CODEC)
+    gone: list[str] = []
+    shelf.watch(lambda key, entry: gone.append(key) if entry is None else None)
+    hour = int(VITALS.retention.total_seconds() * 1000)
+
+    def report(host: str, at: int) -> None:
+        vitals = VitalsReported("worker-0", host, 7, 0, at, True, {})
+        shelf.take([Record(VITALS.name, 0, 0, at, vitals.key.encode(), CODEC.encode(vitals))])
+
+    for host, at in (("a", 0), ("b", 0), ("b", hour), ("c", hour)):
+        report(host, at)
+    assert (list(shelf.entries), gone) == (["worker-0@a", "worker-0@b", "worker-0@c"], [])
+    report("c", hour + 1)
+    assert (list(shelf.entries), gone) == (["worker-0@b", "worker-0@c"], ["worker-0@a"])
+    report("d", 3 * hour)
+    assert list(shelf.entries) == ["worker-0@d"]
 
 
 async def test_it_holds_the_newest_of_every_key_before_and_after_the_start(
