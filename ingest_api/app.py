@@ -29,6 +29,7 @@ from ingest_api.live import routes as live
 from ingest_api.live.sse import farewell
 from ingest_api.openapi import document, guard_of, routes_of
 from ingest_api.problems import Problem
+from ingest_api.registry import compatibility
 from ingest_api.registry import routes as registry
 from ingest_api.requests import Body, Observe, Requests
 from ingest_api.settings import ApiSettings
@@ -40,6 +41,7 @@ STREETS: tuple[APIRouter, ...] = (
     accounts.router,
     audit.router,
     registry.router,
+    compatibility.router,
     live.router,
     clustering.router,
 )

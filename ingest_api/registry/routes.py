@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ingest_api.auth import public
-from ingest_api.registry import compatibility
 from ingest_api.registry.lookup import (
     COMPATIBILITY,
     MISSING,
@@ -34,7 +33,6 @@ from schemas.registry import Registry, Schema
 __all__ = ["ENVELOPE", "router"]
 
 router = APIRouter(tags=["schema registry"], dependencies=[Depends(public())], default_response_class=RegistryJson)
-router.include_router(compatibility.router)
 
 
 @router.get("/subjects")
