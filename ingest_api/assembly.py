@@ -25,6 +25,8 @@ from ingest_api.vitality import WorkersPart, probes, workers_of
 from ingest_api.wiring import Wiring, wire
 from pipeline.clock import now
 from pipeline.errors import LogUnavailable, Misconfigured
+from pipeline.forgeries import Forgeries
+from pipeline.kafka.guard import Guard
 from pipeline.kafka.provision import existing
 from pipeline.kafka.registry import schemas
 from pipeline.kafka.view import Shelf
@@ -116,13 +118,18 @@ def assemble(settings: DoorSettings) -> Assembled:
     reader = Reader(settings.warehouse)
     clock = now
     streams = Streams(settings.kafka, codec, clock, ordinal)
-    replies = Replies(settings.kafka, ordinal, codec, clock)
+    forgeries = Forgeries()
+
+    def guard() -> Guard | None:
+        return None if settings.signatures is None else Guard(settings.signatures, forgeries)
+
+    replies = Replies(settings.kafka, ordinal, codec, clock, guard())
     gate = Gate(settings.kafka, ordinal, codec, clock, replies, settings.signatures)
     deliveries = Shelf(DELIVERIES, Delivery, codec, order=attrgetter("advance"))
     vitals = Shelf(VITALS, VitalsReported, codec)
     workers = workers_of(settings.kafka, vitals, clock)
     entities = (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS)
-    views = following(settings.kafka, ordinal, entities, [deliveries, vitals], codec, settings.signatures)
+    views = following(settings.kafka, ordinal, entities, [deliveries, vitals], codec, guard())
     orders = LogOrders(gate, COMMANDED, views, codec, clock)
     grants = StreamGrants(views, orders, streams.born, clock, settings.api.streams_each)
     accounts = assemble_accounts(

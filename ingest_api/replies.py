@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from ingest_api.inquiry import Inquiry
 from pipeline.clock import Clock
 from pipeline.errors import Overloaded
+from pipeline.kafka.guard import Guard
 from pipeline.kafka.record import Record
 from pipeline.kafka.tail import END, Tail
 from pipeline.settings import KafkaSettings
@@ -23,7 +24,8 @@ Watcher = Callable[[Inquiry, Replied], None]
 
 class Replies:
     """Inquiries by request id, for a quarter of an hour. When they are too many or too large, the answered ones go
-    first, the oldest of them before others; when only open ones are left, one more raises Overloaded."""
+    first, the oldest of them before others; when only open ones are left, one more raises Overloaded. With a `guard`
+    replies are believed that are genuine."""
 
     name = "replies"
 
@@ -33,11 +35,13 @@ class Replies:
         ordinal: int,
         codec: Codec,
         clock: Clock,
+        guard: Guard | None = None,
         *,
         most: int = 20_000,
         most_bytes: int = 128 * 1024 * 1024,
     ) -> None:
         self.partition = ordinal % REPLIES.partitions
+        self._guard = guard
         self._codec, self._clock, self._most, self._most_bytes = codec, clock, most, most_bytes
         self._tail = Tail(settings, f"thalweg-replies-{ordinal}", self.take)
         self._open: OrderedDict[str, Inquiry] = OrderedDict()
@@ -72,6 +76,8 @@ class Replies:
     def take(self, records: Sequence[Record]) -> None:
         """Records of replies.v1, some of them perhaps for another process on the same partition."""
         for record in records:
+            if self._guard is not None and not self._guard.is_genuine(record):
+                continue
             try:
                 reply = self._codec.decode(record.value or b"", Replied)
             except Undecodable as error:

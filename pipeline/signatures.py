@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from pipeline.account_secrets import account_secrets
 from pipeline.settings import Environment
+from schemas.catalogue import SIGNED
 from schemas.exchange import SIGNATURE_HEADER, SOURCE_HEADER
 
 _MAC = 32
@@ -32,9 +33,16 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Signatures:
-    """`keys` by the kid of their secret: the first signs, all are believed."""
+    """`keys` by the kid of their secret: the first signs, all are believed. Records of `topics` are signed; tests have
+    others."""
 
     keys: Mapping[str, bytes] = field(repr=False)
+    topics: Set[str] = SIGNED
+
+    @property
+    def kid(self) -> str:
+        """Of the secret in force."""
+        return next(iter(self.keys))
 
     @classmethod
     def from_environment(cls, environ: Environment) -> Signatures | None:
@@ -44,18 +52,27 @@ class Signatures:
 
     def sign(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> bytes:
         """What SIGNATURE_HEADER is to hold: the kid, a colon, and the MAC's 32 bytes."""
-        kid, secret = next(iter(self.keys.items()))
-        return kid.encode() + b":" + _mac(secret, topic, key, value, headers)
+        return self.kid.encode() + b":" + _mac(self.keys[self.kid], topic, key, value, headers)
 
     def fault(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> str | None:
         """None: one of our processes wrote it. Else MISSING, UNKNOWN or WRONG."""
         held = headers.get(SIGNATURE_HEADER)
         if not held:
             return MISSING
-        secret = self.keys.get(held[: -_MAC - 1].decode("ascii", "replace"))
+        secret = self.keys.get(kid_of(headers))
         if secret is None:
             return UNKNOWN
         return None if hmac.compare_digest(held[-_MAC:], _mac(secret, topic, key, value, headers)) else WRONG
+
+
+def kid_of(headers: Mapping[str, bytes]) -> str:
+    """Of the secret that a signature is said to be under; empty where there is none."""
+    return headers.get(SIGNATURE_HEADER, b"")[: -_MAC - 1].decode("ascii", "replace")
+
+
+def mac_of(headers: Mapping[str, bytes]) -> bytes:
+    """The 32 bytes of a signature that is no fault; whatever stands there of another."""
+    return headers.get(SIGNATURE_HEADER, b"")[-_MAC:]
 
 
 def _mac(secret: bytes, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> bytes:

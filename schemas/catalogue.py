@@ -24,7 +24,6 @@ WORKERS_GROUP = "thalweg-workers"
 
 ARCHIVED = tuple(topic for topic in TOPICS if topic.archived)
 STATEFUL = tuple(topic for topic in TOPICS if topic.stateful)
-SIGNED = frozenset(topic.name for topic in TOPICS if topic.signed)
 WATCHED = tuple(topic for topic in TOPICS if topic.watched)
 
 READ_BY: Mapping[str, tuple[Topic, ...]] = {
@@ -57,3 +56,9 @@ def state_of(topic: Topic) -> str:
 def changelog(topic: Topic) -> str:
     """The topic that `topic`'s worker keeps its state in, named as Faust names it."""
     return f"{WORKERS_GROUP}-{state_of(topic)}-changelog"
+
+
+SIGNED = frozenset(topic.name for topic in TOPICS if topic.signed) | frozenset(
+    changelog(topic) for topic in STATEFUL if topic.signed
+)
+"""Topics whose records carry a signature; with one that is stateful, its worker's changelog."""

@@ -94,7 +94,7 @@ class Replayed(Event):
         return Position(self.topic, self.as_partition, self.as_offset)
 
 
-REPLIES = Topic("replies.v1", Replied, "request_id", Writer.WORKERS, timedelta(hours=1), partitions=8)
+REPLIES = Topic("replies.v1", Replied, "request_id", Writer.WORKERS, timedelta(hours=1), partitions=8, signed=True)
 
 # Kept longer than any dead letter, one in a segment not yet rolled included: a letter must not outlive the knowledge
 # that it has been replayed.

@@ -17,12 +17,12 @@ from schemas.position import Position
 from schemas.topic import Topic
 from topologies.breath import Breath
 from topologies.deliver import Deliver
+from topologies.framing import key_of, pack, unpack
 from topologies.gather import WORTHWHILE, gather, take_in_alike
 from topologies.intake import Placement, raw_of, take_in
 from topologies.partition import Engine, Partition
 from topologies.quota import Quota, quota_key, restored
 from topologies.runs import Run
-from topologies.snapshots import key_of, pack, unpack
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S")

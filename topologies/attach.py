@@ -16,6 +16,7 @@ from topologies.engine import FaustEngine
 from topologies.partition import Engine, Work
 from topologies.site import Site
 from topologies.snapshots import SnapshotTable
+from topologies.trust import Trust
 
 M = TypeVar("M")
 
@@ -27,6 +28,8 @@ def attach_work(app: faust.App, site: Site, topic: Topic, work: Callable[[Engine
     # A changelog's message stands for many records already: none need be gathered before they are applied.
     made = app.Table(name, partitions=partitions, key_type=bytes, value_type=bytes, recovery_buffer_size=1)
     table = cast(SnapshotTable, made)
+    if topic.signed:
+        table.trust = Trust(site.settings.signatures, site.forgeries)
     site.topics.append(topic.name)
 
     @cache

@@ -26,9 +26,9 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from pipeline.errors import Broken, Failure
 from pipeline.kafka.flight import Flight
+from topologies.framing import key_of, pack, unpack
 from topologies.partition import Engine, Partition, Work
 from topologies.runs import Run
-from topologies.snapshots import key_of, pack, unpack
 
 M = TypeVar("M")
 log = logging.getLogger(__name__)

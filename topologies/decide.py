@@ -7,6 +7,7 @@ recovered is what was true at some command, and the commands behind it are decid
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 
@@ -16,6 +17,9 @@ from pipeline import heap
 from pipeline.clock import Clock
 from pipeline.entities.decide import Deciders, Decision, command_of, decide
 from pipeline.entities.ledger import Ledger
+from pipeline.entities.repeats import Page, Repeats
+from pipeline.forgeries import Forgeries
+from pipeline.kafka.flight import Flight
 from pipeline.outcome import Emission, Emit, Refuse
 from pipeline.received import Raw, Received
 from pipeline.signatures import Signatures
@@ -28,12 +32,12 @@ from schemas.topic import Topic
 from topologies.attach import attach_work
 from topologies.breath import Breath
 from topologies.deliver import Deliver
-from topologies.genuine import forgery
+from topologies.framing import applied_of, key_of, name_of, own_key, pack, unpack
+from topologies.genuine import OLDEST, digest_of, forgery
 from topologies.intake import Placement, raw_of, take_in
 from topologies.partition import Engine, Partition
 from topologies.runs import Run
 from topologies.site import Site
-from topologies.snapshots import key_of, pack, unpack
 
 TOLD_AGAIN = 120_000_000
 """Microseconds after a change at which it is told once more. A worker that was taken for dead may wake and write an old
@@ -46,6 +50,10 @@ dead, and must not be the one who writes old records behind newer ones."""
 AT_ONCE = 100
 """Changes told again between two breaths."""
 BREATH_SECONDS = 0.05
+SIGNED_AT_ONCE = 1000
+"""States signed anew before their durability is awaited."""
+DECIDED_LATELY = "decided"
+"""In the changelog, where entities have their kind: a page of `Repeats`."""
 FORGER = "unknown"
 """As whom the audit has who wrote a forged command."""
 log = logging.getLogger(__name__)
@@ -53,10 +61,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Book:
-    """The ledger, the changes that the changelog does not have yet, and those to be told again: of each entity when,
-    and the offset of the command; the longest told first."""
+    """The ledger, which commands were decided lately, the changes that the changelog does not have yet, and those to be
+    told again: of each entity when, and the offset of the command; the longest told first."""
 
     ledger: Ledger
+    repeats: Repeats
     journal: list[tuple[bytes, bytes]] = field(default_factory=list)
     again: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
@@ -78,15 +87,18 @@ class Decide:
         codec: Codec,
         clock: Clock,
         signatures: Signatures | None = None,
+        forgeries: Forgeries | None = None,
     ) -> None:
         self.topic = topic
+        self._forgeries = forgeries or Forgeries()
         self._signatures = signatures
         self._deciders, self._engine, self._deliver = deciders, engine, deliver
         self._codec, self._clock, self._placement = codec, clock, Placement(topic.partitions)
 
     async def begin(self, number: int) -> Book:
         """Reads every entity there is, which takes a while: the rest of the process has its turns meanwhile."""
-        book, changes = Book(Ledger(self._deciders)), []
+        outdated = self._engine.outdated_of(number)
+        ledger, pages, changes = Ledger(self._deciders), [], []
         breath = Breath(BREATH_SECONDS)
         with heap.filling():
             for name, value in self._engine.recovered_of(number):
@@ -94,16 +106,40 @@ class Decide:
                     await breath.take()
                 kind, _, entity_id = name.partition("/")
                 applied, body = unpack(value)
-                book.ledger.applied = max(book.ledger.applied, applied)
+                if kind == DECIDED_LATELY:
+                    pages.append(Page.decode(body))
+                    continue
+                ledger.applied = max(ledger.applied, applied)
                 if kind not in self._deciders:
                     continue  # of a kind that this worker's code knows no more
                 changes.append((applied, kind, entity_id))
                 if body:  # else it is deleted
-                    book.ledger.put(kind, entity_id, self._codec.decode(body, self._deciders[kind].record))
-        due = self._clock() + TOLD_AGAIN
+                    ledger.put(kind, entity_id, self._codec.decode(body, self._deciders[kind].record))
+        book, due = Book(ledger, Repeats(OLDEST, pages)), self._clock() + TOLD_AGAIN
         for applied, kind, entity_id in nlargest(RECENT, changes):
             book.owe(kind, entity_id, due, applied)
+        await self._sign_anew(number, outdated, ledger)
         return book
+
+    async def _sign_anew(self, number: int, keys: Sequence[bytes], ledger: Ledger) -> None:
+        """Entities and changelog get once more, under the secret in force, what they have under another, or none. The
+        partition's own record comes last: it says that all of this is durable."""
+        for begin in range(0, len(keys), SIGNED_AT_ONCE):
+            some = keys[begin : begin + SIGNED_AT_ONCE]
+            states = [(key, value) for key in some if (value := self._engine.recovered(key)) is not None]
+            flight = Flight()
+            for key, value in states:
+                kind, _, entity_id = name_of(number, key).partition("/")
+                if kind in self._deciders:
+                    source = Position(self.topic.name, number, applied_of(value))
+                    entity = ledger.find(kind, entity_id)
+                    self._deliver.emit((self._emission(kind, entity_id, entity),), source, None, flight)
+            await flight.landed()
+            own = own_key(number)
+            await self._engine.remember(number, [state for state in states if state[0] != own])
+            await self._engine.remember(number, [state for state in states if state[0] == own])
+        if keys:
+            log.info("%d states are signed anew, under the secret in force", len(keys))
 
     async def __call__(self, partition: Partition[Book], run: Run) -> None:
         breath = Breath(BREATH_SECONDS)
@@ -136,8 +172,10 @@ class Decide:
             partition.dirty = True
 
     def snapshots(self, partition: Partition[Book]) -> list[tuple[bytes, bytes]]:
+        """The commands before what came of them: one is never applied that might not be known again."""
         journal, partition.memory.journal = partition.memory.journal, []
-        return journal
+        pages = partition.memory.repeats.changes()
+        return [*(_page(partition.number, page) for page in pages), *journal]
 
     def _one(self, partition: Partition[Book], raw: Raw) -> None:
         if raw.position.offset <= partition.memory.ledger.applied:
@@ -145,7 +183,7 @@ class Decide:
         partition.memory.ledger.applied = raw.position.offset
         received = take_in(raw, self._codec, Commanded)
         if self._signatures is not None:
-            forged = forgery(self._signatures, raw, received)
+            forged = forgery(self._signatures, raw, received, partition.memory.repeats)
             if forged is not None:
                 self._raise_alarm(partition, raw, forged)
                 received = forged
@@ -167,6 +205,8 @@ class Decide:
         decision = decide(self._deciders, partition.memory.ledger, command)
         if isinstance(decision, Refuse):
             return decision
+        if self._signatures is not None:
+            partition.memory.repeats.note(command.offset, digest_of(raw), event.commanded_at, raw.timestamp)
         emissions = [*decision.emissions]
         if decision.changed:
             emissions.append(self._emission(event.entity, event.entity_id, decision.entity))
@@ -178,7 +218,7 @@ class Decide:
         return None
 
     def _raise_alarm(self, partition: Partition[Book], raw: Raw, forged: Refuse) -> None:
-        log.error("FORGED: the command at %s is refused (%s): %s", raw.position, forged.reason, forged.detail)
+        self._forgeries.note(raw.position, forged.reason, forged.detail)
         self._deliver.emit(
             (Emission(AUDITED, forgery_of(raw, forged), FORGER.encode()),), raw.position, None, partition.flight
         )
@@ -189,6 +229,10 @@ class Decide:
     def _note(self, partition: Partition[Book], kind: str, entity_id: str, entity: Entity | None, at: int) -> None:
         body = b"" if entity is None else self._codec.encode(entity)
         partition.memory.journal.append((key_of(partition.number, f"{kind}/{entity_id}"), pack(at, body)))
+
+
+def _page(number: int, page: Page) -> tuple[bytes, bytes]:
+    return key_of(number, f"{DECIDED_LATELY}/{page.slot}"), pack(page.last, page.encode())
 
 
 def audit_of(received: Received[Commanded], decision: Decision) -> ActionAudited:
@@ -237,6 +281,7 @@ def attach_commands(app: faust.App, site: Site, topic: Topic, deciders: Deciders
     """One agent that decides over the topic's commands."""
 
     def work(engine: Engine) -> Decide:
-        return Decide(topic, deciders, engine, site.deliver(), site.codec, site.clock, site.settings.signatures)
+        told = site.settings.signatures, site.forgeries
+        return Decide(topic, deciders, engine, site.deliver(), site.codec, site.clock, *told)
 
     attach_work(app, site, topic, work)

@@ -19,7 +19,8 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from pipeline.errors import Misconfigured
 from pipeline.kafka.flight import Flight
 from pipeline.kafka.producer import Producer
-from topologies.snapshots import SnapshotTable, key_of
+from topologies.framing import name_of, own_key
+from topologies.snapshots import SnapshotTable
 
 FAUST = "0.15.3"
 AIOKAFKA = "0.14.0"
@@ -44,10 +45,14 @@ class FaustEngine:
         return value
 
     def recovered_of(self, partition: int) -> Iterable[tuple[str, bytes]]:
-        own = key_of(partition, "")
+        own = own_key(partition)
         for key, value in list(self._table.data.items()):
             if key.startswith(own) and key != own:
-                yield key[len(own) :].decode(), value
+                yield name_of(partition, key), value
+
+    def outdated_of(self, partition: int) -> Sequence[bytes]:
+        trust = self._table.trust
+        return [] if trust is None else trust.settle(partition, self._table.data)
 
     async def remember(self, partition: int, snapshots: Sequence[tuple[bytes, bytes]]) -> None:
         flight = Flight()
@@ -56,6 +61,8 @@ class FaustEngine:
         await flight.landed()
         for key, value in snapshots:
             self._table.data[key] = value
+        if self._table.trust is not None:
+            self._table.trust.written(partition, [key for key, _ in snapshots])
 
 
 def check_faust() -> None:

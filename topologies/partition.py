@@ -23,6 +23,11 @@ class Engine(Protocol):
     def recovered_of(self, partition: int) -> Iterable[tuple[str, bytes]]:
         """All that the partition's keys have, its own record left out."""
 
+    def outdated_of(self, partition: int) -> Sequence[bytes]:
+        """The keys of what is to be remembered once more, as it is, so that it is signed under the secret in force;
+        the partition's own last. What was signed under no secret that is known is not recovered. Raises Broken where
+        the states as a whole cannot be believed."""
+
     async def remember(self, partition: int, snapshots: Sequence[tuple[bytes, bytes]]) -> None:
         """Durable in the changelog when it returns. Raises Failure."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from topologies.snapshots import key_of, pack, unpack
+from topologies.framing import key_of, pack, unpack
 
 NAMES = 10
 """Times as many keys as states, those whose state is gone included: of each a little stays."""

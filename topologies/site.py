@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from pipeline.clock import Clock, now
+from pipeline.forgeries import Forgeries
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.registry import schemas
 from pipeline.lifeline import leave
@@ -44,6 +45,7 @@ class Site:
     """What each street does before its partitions are given away."""
     farewells: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """What is still sent when the worker ends as asked."""
+    forgeries: Forgeries = field(default_factory=Forgeries)
     _producer: Producer | None = None
 
     def __post_init__(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
+from pipeline.kafka.guard import Guard
 from pipeline.kafka.view import Shelf, Shelves
 from pipeline.settings import KafkaSettings
-from pipeline.signatures import Signatures
 from schemas.codec import Codec
 from schemas.entity import Entity
 from schemas.event import Event
@@ -103,10 +103,10 @@ def following(
     entities: Iterable[Topic],
     others: Sequence[Shelf[Any]],
     codec: Codec,
-    signatures: Signatures | None = None,
+    guard: Guard | None = None,
 ) -> EntityViews:
     """Views that follow the log, all by one client. `others` are of compacted topics of one partition. With
-    `signatures` entities are believed that carry one."""
+    a `guard` only what is genuine is taken."""
     shelves = [shelf_of(topic, codec) for topic in entities]
-    follow = Shelves(settings, f"thalweg-entities-{ordinal}", [*shelves, *others], signatures)
+    follow = Shelves(settings, f"thalweg-entities-{ordinal}", [*shelves, *others], guard)
     return EntityViews(shelves, others, follow)

@@ -21,8 +21,10 @@ from pipeline.courier.post import Post
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.term import Term
 from pipeline.errors import Failure, Misconfigured
+from pipeline.forgeries import Forgeries
 from pipeline.heartbeat import EVERY_SECONDS, Heartbeat
 from pipeline.kafka.arrival import await_broker
+from pipeline.kafka.guard import Guard
 from pipeline.kafka.registry import schemas
 from pipeline.refusal import status_of
 from pipeline.settings import Environment, KafkaSettings
@@ -63,7 +65,10 @@ async def _serve(environ: Environment, heartbeat: Heartbeat) -> None:
         return
     codec = Codec(schemas(kafka.registry_url))
     signatures = Signatures.from_environment(environ)
-    webhooks, mailer = _webhooks(kafka, codec, settings, seals, signatures), Mailer(kafka, codec, seals, mail, now)
+    forgeries = Forgeries()
+    guard = None if signatures is None else Guard(signatures, forgeries)
+    webhooks = _webhooks(kafka, codec, settings, seals, signatures, forgeries)
+    mailer = Mailer(kafka, codec, seals, mail, now, guard=guard)
     heap.settle()
     announce.ready("courier", f"kafka://{kafka.bootstrap}")
     await first(stop.wait(), webhooks.run(), mailer.run(), _beat(heartbeat, webhooks))
@@ -76,7 +81,12 @@ async def _beat(heartbeat: Heartbeat, webhooks: Courier) -> None:
 
 
 def _webhooks(
-    kafka: KafkaSettings, codec: Codec, settings: CourierSettings, seals: Seals, signatures: Signatures | None
+    kafka: KafkaSettings,
+    codec: Codec,
+    settings: CourierSettings,
+    seals: Seals,
+    signatures: Signatures | None,
+    forgeries: Forgeries,
 ) -> Courier:
     topics = Topics()
     post = Post(settings.allowed, seconds=settings.seconds, connect_seconds=settings.connect_seconds)
@@ -85,7 +95,13 @@ def _webhooks(
         return webhook_disabled(seals, owner.id, owner.email or "", webhook.url, reason, at)
 
     def term() -> Term:
-        return Term(kafka, codec, settings, seals, post, now, topics=topics, letter=letter, signatures=signatures)
+        return Term(
+            *(kafka, codec, settings, seals, post, now),
+            topics=topics,
+            letter=letter,
+            signatures=signatures,
+            forgeries=forgeries,
+        )
 
     return Courier(kafka, settings, topics.deliveries, term)
 

@@ -9,14 +9,17 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.courier.schedule import Standing
 from pipeline.courier.triggers import TRIGGERS, Trigger, stream_of
 from pipeline.errors import LogUnavailable
+from pipeline.forgeries import Forgeries
 from pipeline.kafka.browse import ends
+from pipeline.kafka.guard import Guard
 from pipeline.kafka.producer import Producer
-from pipeline.kafka.view import View
+from pipeline.kafka.view import Shelf, Shelves
 from pipeline.settings import KafkaSettings
 from pipeline.signatures import Signatures
 from schemas.accounts.permissions import ADMINISTRATORS, permitted
@@ -70,29 +73,32 @@ class Books:
         clock: Clock,
         changed: Callable[[Iterable[str]], None],
         signatures: Signatures | None = None,
+        forgeries: Forgeries | None = None,
     ) -> None:
         self._codec, self._topics, self._clock, self._changed = codec, topics, clock, changed
         self._permissions = {trigger.event: trigger.permission for trigger in topics.triggers}
         self._pending: dict[str, set[str]] = defaultdict(set)
         self._owned: dict[str, set[str]] = defaultdict(set)
         self._producer = Producer(kafka, CLIENT, timeout=PATIENCE_S, signatures=signatures)
-        self._deliveries = View(kafka, CLIENT, topics.deliveries, Delivery, codec, order=advance)
-        self._webhooks = View(kafka, CLIENT, topics.webhooks, Webhook, codec, order=lambda it: it.source_offset)
-        self._streams = View(kafka, CLIENT, topics.streams, Stream, codec, order=lambda it: it.source_offset)
+        self._deliveries = Shelf(topics.deliveries, Delivery, codec, order=advance)
+        self._webhooks = Shelf(topics.webhooks, Webhook, codec, order=lambda it: it.source_offset)
+        self._streams = Shelf(topics.streams, Stream, codec, order=lambda it: it.source_offset)
+        self._users = Shelf(topics.users, User, codec, order=lambda it: it.source_offset)
+        guard = None if signatures is None else Guard(signatures, forgeries or Forgeries())
+        shelves: list[Shelf[Any]] = [self._streams, self._users, self._webhooks, self._deliveries]
+        self._shelves = Shelves(kafka, CLIENT, shelves, guard)
         self._unowned: set[str] = set()
         self._kafka = kafka
-        self._users = View(kafka, CLIENT, topics.users, User, codec, order=lambda it: it.source_offset)
         self._deliveries.watch(self._note_delivery)
         self._webhooks.watch(self._note_webhook)
         self._users.watch(self._note_user)
 
     async def open(self) -> None:
         """Returns when everything is known that was in the log at the call. Raises LogUnavailable."""
-        for view in (self._streams, self._users, self._webhooks, self._deliveries):
-            await view.start(1)
+        await self._shelves.start()
 
     async def close(self) -> None:
-        await asyncio.gather(*(view.stop() for view in (self._deliveries, self._webhooks, self._users, self._streams)))
+        await self._shelves.stop()
         await self._producer.close(0.5)
 
     @property
@@ -137,7 +143,7 @@ class Books:
         if not new:
             return
         marks = await asyncio.to_thread(ends, self._kafka, self._topics.streams.name)
-        if not await self._streams.reached(0, marks[0].high, PATIENCE_S):
+        if not await self._shelves.reached(self._topics.streams, marks[0].high, PATIENCE_S):
             raise LogUnavailable("Kafka does not give the owners of streams")
         if len(self._unowned) > MAX_UNOWNED:
             self._unowned.clear()

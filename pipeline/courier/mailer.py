@@ -27,6 +27,7 @@ from pipeline.courier.postbag import Postbag, Waiting
 from pipeline.courier.smtp import PATIENCE_S, Away, Deferred, MailServer, Rejected
 from pipeline.errors import LogUnavailable
 from pipeline.kafka.browse import committed
+from pipeline.kafka.guard import Guard
 from pipeline.kafka.member import Member, Place
 from pipeline.kafka.record import Record
 from pipeline.settings import KafkaSettings
@@ -60,7 +61,8 @@ class Pace:
 
 
 class Mailer:
-    """`group` and `topic` are others in tests alone."""
+    """`group` and `topic` are others in tests alone. With a `guard` no mail is sent that is not genuine: a letter is
+    sealed, but could be sent to somebody else."""
 
     def __init__(
         self,
@@ -73,7 +75,9 @@ class Mailer:
         pace: Pace | None = None,
         group: str = GROUP,
         topic: str = MAIL.name,
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard
         self._kafka, self._codec, self._seals, self._settings, self._clock = kafka, codec, seals, settings, clock
         self._pace = pace or Pace()
         self._group, self._topic = group, topic
@@ -148,6 +152,9 @@ class Mailer:
     async def _attempt(self, waiting: Waiting, bag: Postbag) -> None:
         """One try at one mail, after which it is done, or waits for another."""
         record = waiting.record
+        if self._guard is not None and not self._guard.is_genuine(record):
+            bag.done(record.offset)
+            return
         try:
             mail = self._codec.decode(record.value or b"", MailRequested)
         except Undecodable as error:

@@ -18,6 +18,7 @@ from pipeline.courier.retention import forgettable
 from pipeline.courier.schedule import GONE, SECOND, Standing, Verdict, due_at, ended, judged, retry_after_of
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.signature import signed
+from pipeline.forgeries import Forgeries
 from pipeline.settings import KafkaSettings
 from pipeline.signatures import Signatures
 from schemas.accounts.traces import MailRequested
@@ -51,11 +52,12 @@ class Term:
         topics: Topics,
         letter: Letter | None,
         signatures: Signatures | None = None,
+        forgeries: Forgeries | None = None,
     ) -> None:
         self._codec, self._seals, self._post, self._clock, self._letter = codec, seals, post, clock, letter
         self._settings = settings
         self._agenda = Agenda(settings.attempts, settings.attempts_each, settings.attempts_owner)
-        self._books = Books(kafka, codec, topics, clock, self._plan, signatures)
+        self._books = Books(kafka, codec, topics, clock, self._plan, signatures, forgeries)
         self._enrolment = Enrolment(kafka, settings, topics.triggers, self._books, clock)
         self._disabled: set[tuple[str, int]] = set()
         self._attempts: set[asyncio.Task[None]] = set()

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import logging
-import time
 
+from pipeline.forgeries import Forgeries
 from pipeline.kafka.record import Record
 from pipeline.signatures import FAULTS, MISSING, Signatures
-from schemas.catalogue import SIGNED
 
 log = logging.getLogger("thalweg.forgery")
 
-EVERY_SECONDS = 1.0
-"""Between two alarms: a flood of forgeries must not be one of the log, too. Each says how many there were."""
-
 
 class Guard:
-    """For one reader of several topics, from their beginning. Records of before there were signatures are adopted once:
-    where the log holds no signed one at all when the reader has caught up with it."""
+    """For one reader. `forgeries` are its process's.
 
-    def __init__(self, signatures: Signatures) -> None:
-        self._signatures = signatures
+    A reader of topics from their beginning asks `admits`: records of before there were signatures are adopted once,
+    where the log holds no signed one at all when the reader has caught up with it. Any other asks `is_genuine`.
+    """
+
+    def __init__(self, signatures: Signatures, forgeries: Forgeries) -> None:
+        self._signatures, self._forgeries = signatures, forgeries
         self._unsigned: list[Record] | None = []
         self._signed_seen = False
-        self._told_at = float("-inf")
-        self._untold = 0
-        self.forged = 0
-        """Records passed over since the start."""
+
+    def is_genuine(self, record: Record) -> bool:
+        """Raises an alarm where it is not. Records of topics that are not signed pass."""
+        fault = self._fault(record)
+        if fault is not None:
+            self._alarm(record, fault)
+        return fault is None
 
     def admits(self, record: Record) -> bool:
-        if record.topic not in SIGNED:
-            return True
-        fault = self._signatures.fault(record.topic, record.key, record.value, record.headers)
+        fault = self._fault(record)
         if fault is None:
-            self._signed_seen = True
+            self._signed_seen = self._signed_seen or record.topic in self._signatures.topics
             return True
         if fault == MISSING and self._unsigned is not None:
             self._unsigned.append(record)
@@ -52,16 +52,10 @@ class Guard:
             self._alarm(record, MISSING)
         return []
 
+    def _fault(self, record: Record) -> str | None:
+        if record.topic not in self._signatures.topics:
+            return None
+        return self._signatures.fault(record.topic, record.key, record.value, record.headers)
+
     def _alarm(self, record: Record, fault: str) -> None:
-        self.forged += 1
-        self._untold += 1
-        now = time.monotonic()
-        if now - self._told_at >= EVERY_SECONDS:
-            log.error(
-                "FORGED: %s is passed over (%s), %d since the last alarm: %s",
-                record.position,
-                fault,
-                self._untold,
-                FAULTS[fault],
-            )
-            self._told_at, self._untold = now, 0
+        self._forgeries.note(record.position, fault, FAULTS[fault])

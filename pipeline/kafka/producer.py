@@ -17,7 +17,6 @@ from pipeline.kafka.connection import connection
 from pipeline.kafka.flight import Flight
 from pipeline.settings import KafkaSettings
 from pipeline.signatures import Signatures
-from schemas.catalogue import SIGNED
 from schemas.exchange import SIGNATURE_HEADER
 from schemas.position import Position
 
@@ -172,7 +171,7 @@ class Producer:
         delivered: Report,
     ) -> None:
         self._check_open()
-        if self._signatures is not None and topic in SIGNED:
+        if self._signatures is not None and topic in self._signatures.topics:
             given = headers or {}
             headers = {**given, SIGNATURE_HEADER: self._signatures.sign(topic, key, value, given)}
         try:

@@ -15,7 +15,6 @@ from pipeline.kafka.guard import Guard
 from pipeline.kafka.record import Record
 from pipeline.kafka.tail import BEGINNING, Tail
 from pipeline.settings import KafkaSettings
-from pipeline.signatures import Signatures
 from schemas.codec import Codec, Undecodable
 from schemas.event import Event
 from schemas.position import Position
@@ -165,10 +164,10 @@ class Shelves:
         settings: KafkaSettings,
         client_id: str,
         shelves: Sequence[Shelf[Any]],
-        signatures: Signatures | None = None,
+        guard: Guard | None = None,
     ) -> None:
-        """With `signatures`, forged records of signed topics are passed over, and an alarm is raised."""
-        self._guard = None if signatures is None else Guard(signatures)
+        """With a `guard` of its own, what is not genuine is passed over."""
+        self._guard = guard
         self._shelves = {shelf.topic.name: shelf for shelf in shelves}
         self._tail = Tail(settings, client_id, self._take)
 
@@ -183,9 +182,14 @@ class Shelves:
     async def stop(self) -> None:
         await self._tail.stop()
 
+    async def reached(self, topic: Topic, offset: int, timeout: float) -> bool:
+        """Waits until all of a topic before an offset has been read; False when it was not in `timeout` seconds."""
+        place = topic.name, 0
+        return await self._shelves[topic.name].until(lambda _: self._tail.positions[place] >= offset, timeout)
+
     def _take(self, records: Sequence[Record]) -> None:
-        guard = self._guard
-        self._hand_out(records if guard is None else [record for record in records if guard.admits(record)])
+        for name, run in groupby(records, key=attrgetter("topic")):
+            self._shelves[name].take(record for record in run if self._guard is None or self._guard.admits(record))
 
     def _hand_out(self, records: Sequence[Record]) -> None:
         for name, run in groupby(records, key=attrgetter("topic")):

@@ -31,8 +31,14 @@ INVITATIONS = entities("accounts.invitation.v1", Invitation)
 STREAMS = entities("accounts.stream.v1", Stream)
 
 _SENDERS = Writer.DOOR | Writer.COURIER
-DELIVERIES = Topic("accounts.delivery.v1", Delivery, "id", _SENDERS, timedelta(hours=1), compacted=True, partitions=1)
-MAIL = Topic("mail.requested.v1", MailRequested, "user", _SENDERS | Writer.WORKERS, timedelta(days=7), partitions=1)
+DELIVERIES = Topic(
+    "accounts.delivery.v1", Delivery, "id", _SENDERS, timedelta(hours=1), compacted=True, partitions=1, signed=True
+)
+MAIL = Topic(
+    *("mail.requested.v1", MailRequested, "user", _SENDERS | Writer.WORKERS, timedelta(days=7)),
+    partitions=1,
+    signed=True,
+)
 AUDITED = Topic(
     "actions.audited.v1", ActionAudited, "actor", Writer.WORKERS | Writer.DOOR, timedelta(days=30), archived=True
 )

@@ -18,6 +18,8 @@ from pipeline.lifeline import Lifeline
 FENCED = "Static consumer fenced by other consumer"
 """Said by an archive that Kafka takes for another of its name, since one of them stood still for a session: it ends,
 and is to be started again."""
+ACCOUNT_SECRETS = "a1:fedcba9876543210fedcba9876543210"
+"""Of every worker: they share a changelog that is signed, as do all tests on a broker."""
 
 
 class Child:
@@ -131,7 +133,7 @@ class Child:
 
 
 def worker(ordinal: int, environ: Mapping[str, str], folder: Path, module: str = "topologies") -> Child:
-    told = {"THALWEG_DATA_DIR": str(folder), **environ}
+    told = {"THALWEG_DATA_DIR": str(folder), "THALWEG_ACCOUNT_SECRETS": ACCOUNT_SECRETS, **environ}
     return Child(module, ["--ordinal", str(ordinal)], told, folder / f"worker-{ordinal}.log")
 
 

@@ -12,8 +12,8 @@ import pytest
 from ingest_api.accounts.keys import make
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
-from tests.flow.child import api, archive, worker
-from tests.flow.stack import ACCOUNT_SECRETS, ADMIN_PASSWORD, JWT_SECRETS, Stack
+from tests.flow.child import ACCOUNT_SECRETS, api, archive, worker
+from tests.flow.stack import ADMIN_PASSWORD, JWT_SECRETS, Stack
 from tests.pipeline.warehouse.databases import migrated_database
 from tests.ports import free_ports
 

@@ -19,8 +19,8 @@ from schemas.clustering.points import OutliersDetected, PointsAnswered, PointsCl
 from schemas.clustering.topics import CLUSTERED, OBSERVED
 from schemas.codec import Codec
 from schemas.position import Position
+from topologies.framing import unpack
 from topologies.intake import take_in
-from topologies.snapshots import unpack
 
 Place = tuple[int, int]
 """(partition, offset) of points.observed.v1"""

@@ -20,9 +20,10 @@ from schemas.accounts.traces import ActionAudited
 from schemas.catalogue import changelog
 from schemas.codec import Codec
 from schemas.entity import Commanded, Entity
-from topologies.decide import audit_of
+from schemas.exchange import SIGNATURE_HEADER
+from topologies.decide import DECIDED_LATELY, audit_of, forgery_of
+from topologies.framing import unpack
 from topologies.intake import Placement, take_in
-from topologies.snapshots import unpack
 
 Name = tuple[str, str]
 """(kind, id) of an entity."""
@@ -38,6 +39,7 @@ class Oracle:
     def __init__(self, records: Iterable[Record], codec: Codec) -> None:
         self._codec, self._placement = codec, Placement(COMMANDED.partitions)
         self._ledger = Ledger(DECIDERS)
+        self._signatures: set[bytes] = set()
         self.log: dict[int, Record] = {}
         self.decisions: dict[int, Decision] = {}
         self.refusals: dict[int, str] = {}
@@ -74,9 +76,16 @@ class Oracle:
         command = command_of(received)
         if refused is not None or isinstance(command, Refuse):
             return refused or command  # type: ignore[return-value]
+        signature = record.headers.get(SIGNATURE_HEADER)
+        if signature is not None and signature in self._signatures:
+            refused = Refuse("command_replayed", "")
+            self.audits[record.offset] = forgery_of(raw, refused)
+            return refused
         decision = decide(DECIDERS, self._ledger, command)
         if isinstance(decision, Refuse):
             return decision
+        if signature is not None:
+            self._signatures.add(signature)
         self._note(received, decision)
         return None
 
@@ -122,6 +131,8 @@ def kept(kafka: KafkaSettings) -> Mapping[Name, Sequence[Change]]:
     found: defaultdict[Name, list[Change]] = defaultdict(list)
     for record in stretch(kafka, changelog(COMMANDED)):
         kind, _, entity_id = (record.key or b"").split(b"/", 1)[1].decode().partition("/")
+        if kind == DECIDED_LATELY:
+            continue
         applied, body = unpack(record.value or b"")
         found[kind, entity_id].append((applied, body or None))
     return found

@@ -22,7 +22,6 @@ from tests.flow.child import Child
 
 ADMIN_PASSWORD = "correct horse battery"
 JWT_SECRETS = "k1:0123456789abcdef0123456789abcdef"
-ACCOUNT_SECRETS = "a1:fedcba9876543210fedcba9876543210"
 Json = dict[str, Any]
 
 

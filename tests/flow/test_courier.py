@@ -13,21 +13,25 @@ from pipeline.courier.books import Topics
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.accounts.webhooks import TEST_EVENT, Progress
 from tests.doubles.receiver import Delivered, receiving, status
-from tests.flow.child import Child, courier
+from tests.flow.child import ACCOUNT_SECRETS, Child, courier
 from tests.pipeline.courier.world import SECRET, World
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
 
 EVENTS = 150
+SECRETS = f"{ACCOUNT_SECRETS},k1:a secret of thirty-two characters"
+"""Records are signed as other tests on this broker sign theirs; the world seals with the other."""
+SIGNATURES = Signatures.from_environment({"THALWEG_ACCOUNT_SECRETS": SECRETS})
 
 
 @pytest.fixture
 async def here(kafka_bootstrap: str) -> AsyncIterator[World]:
     kafka = KafkaSettings(kafka_bootstrap)
     await asyncio.to_thread(provision, kafka)
-    producer = Producer(kafka, "test")
+    producer = Producer(kafka, "test", signatures=SIGNATURES)
     made = World(kafka, Topics(), producer)
     await made.user()
     yield made
@@ -38,7 +42,7 @@ async def here(kafka_bootstrap: str) -> AsyncIterator[World]:
 async def child(here: World, tmp_path: Path) -> AsyncIterator[Child]:
     told = {
         "THALWEG_KAFKA_BOOTSTRAP": here.kafka.bootstrap,
-        "THALWEG_ACCOUNT_SECRETS": "k1:a secret of thirty-two characters",
+        "THALWEG_ACCOUNT_SECRETS": SECRETS,
         "THALWEG_WEBHOOK_ALLOW": "127.0.0.1",
         "THALWEG_COURIER_GROUP": f"courier-{uuid.uuid4().hex[:8]}",
         "THALWEG_COURIER_INSTANCE": f"courier-{here.name}",

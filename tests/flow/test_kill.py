@@ -17,10 +17,11 @@ from pipeline.kafka.browse import stretch
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.accounts.topics import COMMANDED
 from schemas.codec import Codec
 from tests.flow.campaign.commands import Commands
-from tests.flow.child import Child, worker
+from tests.flow.child import ACCOUNT_SECRETS, Child, worker
 from tests.flow.history import Reference, delivered, stored_states
 from tests.flow.load import await_commits, load
 from tests.flow.oracle import Oracle, kept, told, unlike
@@ -55,7 +56,8 @@ async def command(kafka: KafkaSettings, prefix: str, seed: int) -> None:
     """Commands about few entities, while the points come. Returns when all are durable."""
     names = tuple(f"{prefix}{name}" for name in ("ada", "ADA", "bob", "eve"))
     drawn = Commands(random.Random(seed), prefix, f"{prefix}user-0", names)
-    producer = Producer(kafka, "commands")
+    signatures = Signatures.from_environment({"THALWEG_ACCOUNT_SECRETS": ACCOUNT_SECRETS})
+    producer = Producer(kafka, "commands", signatures=signatures)
     for number in range(COMMANDS):
         key, value = drawn.draw(f"system:{number}")
         producer.send(COMMANDED.name, value, key=key).add_done_callback(lambda done: done.result())

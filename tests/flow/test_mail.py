@@ -15,15 +15,18 @@ from pipeline.clock import now
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.accounts.topics import MAIL
 from schemas.codec import Codec
-from tests.flow.child import Child, courier
+from tests.flow.child import ACCOUNT_SECRETS, Child, courier
 from tests.pipeline.courier.mailbox import Mailbox
 from tests.pipeline.kafka.topics import until
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(240)]
 
 SECRET = "a secret of thirty-two characters"
+SECRETS = f"{ACCOUNT_SECRETS},k1:{SECRET}"
+SIGNATURES = Signatures.from_environment({"THALWEG_ACCOUNT_SECRETS": SECRETS})
 HOUR = 3_600_000_000
 
 
@@ -36,7 +39,7 @@ async def user(kafka_bootstrap: str) -> AsyncIterator[str]:
     mail = verify_email(
         seals, name, f"{name}@example.org", "Ada", f"tok-{name}", "http://127.0.0.1:8000", at, at + HOUR
     )
-    producer = Producer(kafka, "test")
+    producer = Producer(kafka, "test", signatures=SIGNATURES)
     await producer.send(MAIL.name, Codec().encode(mail), key=name.encode())
     yield name
     await producer.close()
@@ -45,7 +48,7 @@ async def user(kafka_bootstrap: str) -> AsyncIterator[str]:
 def told(kafka_bootstrap: str, **more: str) -> dict[str, str]:
     return {
         "THALWEG_KAFKA_BOOTSTRAP": kafka_bootstrap,
-        "THALWEG_ACCOUNT_SECRETS": f"k1:{SECRET}",
+        "THALWEG_ACCOUNT_SECRETS": SECRETS,
         "THALWEG_COURIER_GROUP": f"courier-{uuid.uuid4().hex[:8]}",
         **more,
     }

@@ -35,9 +35,9 @@ from pipeline.settings import KafkaSecurity, KafkaSettings
 from schemas.accounts.topics import COMMANDED
 from schemas.clustering.topics import OBSERVED
 from tests.doubles.certificates import made
-from tests.flow.child import Child, api, archive, courier, worker
+from tests.flow.child import ACCOUNT_SECRETS, Child, api, archive, courier, worker
 from tests.flow.load import lag, load
-from tests.flow.stack import ACCOUNT_SECRETS, ADMIN_PASSWORD, JWT_SECRETS, Stack
+from tests.flow.stack import ADMIN_PASSWORD, JWT_SECRETS, Stack
 from tests.pipeline.warehouse.databases import migrated_database
 from tests.ports import free_ports
 

@@ -9,10 +9,13 @@ import pytest
 from ingest_api.inquiry import Inquiry
 from ingest_api.replies import KEEP_MICROSECONDS, Replies
 from pipeline.errors import Overloaded
+from pipeline.forgeries import Forgeries
+from pipeline.kafka.guard import Guard
 from pipeline.kafka.record import Record
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.codec import Codec
-from schemas.exchange import REPLIES, Replied
+from schemas.exchange import REPLIES, SIGNATURE_HEADER, Replied
 
 CODEC = Codec()
 
@@ -33,6 +36,19 @@ def opened(replies: Replies, name: str, *, clock: Clock, weight: int = 1, parts:
     inquiry = Inquiry(name, "key:me", clock.now, None, weight, [None] * parts)
     replies.open(inquiry)
     return inquiry
+
+
+async def test_a_reply_that_no_worker_signed_answers_nobody() -> None:
+    """Who reads the log knows the ids of requests, and could say that a login was right."""
+    clock, forgeries, ours = Clock(), Forgeries(), Signatures({"k1": b"a" * 32})
+    replies = Replies(KafkaSettings(), 9, CODEC, clock, Guard(ours, forgeries))
+    inquiry = opened(replies, "req_a", clock=clock)
+    value = CODEC.encode(Replied("req_a", 0, "accounts.commanded.v1", 0, 7, None, None, b""))
+    signature = ours.sign(REPLIES.name, b"req_a", value, {})
+    replies.take([Record(REPLIES.name, 1, 0, 0, b"req_a", value)])
+    assert (inquiry.answered.done(), forgeries.count) == (False, 1)
+    replies.take([Record(REPLIES.name, 1, 1, 0, b"req_a", value, {SIGNATURE_HEADER: signature})])
+    assert (inquiry.answered.done(), forgeries.count) == (True, 1)
 
 
 def answer(replies: Replies, name: str, part: int = 0) -> None:

@@ -90,6 +90,7 @@ class Recovered:
         self.remembered: list[tuple[int, list[bytes]]] = []
         self._log = log
         self.landed_before: list[int] = []
+        self.outdated: list[bytes] = []
 
     def recovered(self, key: bytes) -> bytes | None:
         return self.table.get(key)
@@ -99,6 +100,9 @@ class Recovered:
         return [
             (key[len(own) :].decode(), value) for key, value in self.table.items() if key.startswith(own) and key != own
         ]
+
+    def outdated_of(self, partition: int) -> Sequence[bytes]:
+        return self.outdated
 
     async def remember(self, partition: int, snapshots: Sequence[tuple[bytes, bytes]]) -> None:
         self.landed_before.append(self._log.pending)

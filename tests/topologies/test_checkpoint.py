@@ -13,8 +13,8 @@ from tests.doubles.log import MemoryLog, settle
 from tests.topologies.tally import CODEC, Ended, Recovered, checkpoint, record, run, seen
 from topologies.apply import MAX_SNAPSHOT
 from topologies.checkpoint import Rhythm
+from topologies.framing import pack, unpack
 from topologies.quota import quota_key
-from topologies.snapshots import pack, unpack
 
 
 @pytest.fixture

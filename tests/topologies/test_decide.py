@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.accounts.deciders import DECIDERS
+from pipeline.entities.decide import Deciders
+from pipeline.forgeries import Forgeries
 from pipeline.signatures import Signatures
 from schemas.accounts.topics import AUDITED, COMMANDED, INVITATIONS, KEYS, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.traces import ActionAudited, MailRequested, Verdict
@@ -47,10 +49,17 @@ def ordered(offset: int, name: str, entity_id: str = "u1", entity: str = "user",
 class Desk:
     """A worker on a changelog; another one may follow it."""
 
-    def __init__(self, engine: Recovered, log: MemoryLog, signatures: Signatures | None = None) -> None:
+    def __init__(
+        self,
+        engine: Recovered,
+        log: MemoryLog,
+        signatures: Signatures | None = None,
+        deciders: Deciders = DECIDERS,
+    ) -> None:
         self.now = (START + 100) * 1000
         deliver = Deliver(log, CODEC, lambda: self.now)  # type: ignore[arg-type]
-        self.work = Decide(COMMANDED, DECIDERS, engine, deliver, CODEC, lambda: self.now, signatures)
+        self.forgeries = Forgeries()
+        self.work = Decide(COMMANDED, deciders, engine, deliver, CODEC, lambda: self.now, signatures, self.forgeries)
         self.point: Checkpoint[Book] = Checkpoint(self.work, engine, end)
 
     async def take(self, *records: Record) -> None:
@@ -259,4 +268,66 @@ async def test_a_command_that_none_of_ours_wrote_changes_nothing_and_raises_an_a
     audited = [CODEC.decode(each.value or b"", ActionAudited) for each in log.of(AUDITED.name)]
     forged = [(it.actor, it.verdict, it.source_offset) for it in audited if it.action == "command.forge"]
     assert forged == [("unknown", Verdict.REFUSED, offset) for offset in range(1, 6)]
-    assert len([line for line in caplog.records if line.levelname == "ERROR" and "FORGED" in line.message]) == 5
+    assert desk.forgeries.count == 5
+    [alarm] = [line for line in caplog.records if line.levelname == "ERROR"]
+    assert "FORGED: accounts.commanded.v1-0-1 is not believed" in alarm.message
+
+
+def again(record: Record, offset: int) -> Record:
+    """The same record, written again by somebody who cannot sign, and who waits for an answer of his own."""
+    held = {name: value for name, value in record.headers if name == SIGNATURE_HEADER}
+    asked = ((REQUEST_ID_HEADER, b"req_his"), (REPLY_PARTITION_HEADER, b"0"), *held.items())
+    return replace(record, offset=offset, timestamp=START + offset, headers=asked)
+
+
+async def test_a_command_that_somebody_writes_again_is_not_decided_again(log: MemoryLog) -> None:
+    engine = Recovered(log)
+    desk = Desk(engine, log, OURS)
+    closed = signed(ordered(1, "administer", status="banned"))
+    opened = signed(ordered(2, "administer", status="active"))
+    rejected = signed(ordered(3, "register", "u2", username="ADA"))
+    await desk.take(signed(ordered(0, "register", username="ada")), closed, opened, rejected, again(closed, 4))
+    await desk.point.flush()
+    successor = Desk(engine, log, OURS)
+    await successor.take(again(closed, 5), signed(ordered(6, "delete")), again(rejected, 7))
+    assert [user.status for user in users(log)] == ["active", "banned", "active"]
+    letters = [CODEC.decode(each.value or b"", Refused) for each in log.of(COMMANDED.refused)]
+    assert [(it.reason, it.source_offset) for it in letters] == [("command_replayed", at) for at in (4, 5, 7)]
+    assert (desk.forgeries.count, successor.forgeries.count) == (1, 2)
+
+
+async def test_a_command_that_could_not_be_used_can_be_sent_again(log: MemoryLog) -> None:
+    """As `thalweg dlq replay` does, once a worker knows what to do with it."""
+    early, engine = signed(ordered(0, "register", username="ada")), Recovered(log)
+    older = Desk(engine, log, OURS, {})
+    await older.take(early)
+    await older.point.flush()
+    assert [CODEC.decode(each.value or b"", Refused).reason for each in log.of(COMMANDED.refused)] == ["entity_unknown"]
+    await Desk(engine, log, OURS).take(again(early, 1))
+    assert [user.username for user in users(log)] == ["ada"]
+
+
+@given(st.lists(ORDERS, max_size=20), st.data())
+async def test_copies_of_commands_change_nothing_wherever_they_stand_and_a_worker_crashes(
+    orders: Sequence[Any], data: st.DataObject
+) -> None:
+    """Genuine ones have even offsets here, copies of those before them odd ones."""
+    genuine = [
+        signed(ordered(2 * number, name, entity_id, entity, **arguments), made=START * 1000 + number)
+        for number, (entity, entity_id, name, arguments, _) in enumerate([*orders, ("user", "u9", "delete", {}, None)])
+    ]
+    chosen = [data.draw(st.none() | st.sampled_from(genuine[: number + 1])) for number in range(len(genuine) - 1)]
+    copies = [again(copied, 2 * number + 1) for number, copied in enumerate(chosen) if copied is not None]
+    records = sorted([*genuine, *copies], key=lambda record: record.offset)
+    whole, engine, log = MemoryLog(), Recovered(MemoryLog()), MemoryLog()
+    await Desk(Recovered(whole), whole, OURS).take(*genuine)
+    done = data.draw(st.integers(0, len(records) - 1), label="records before the crash")
+    if done:
+        first = Desk(engine, log, OURS)
+        await first.take(*records[:done])
+        [partition] = first.point._partitions.values()
+        journal = first.work.snapshots(partition)
+        engine.table.update(journal[: data.draw(st.integers(0, len(journal)), label="changes the log got")])
+    await Desk(engine, log, OURS).take(*records)
+    for topic in (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS):
+        assert _last(log, topic.name) == _last(whole, topic.name)

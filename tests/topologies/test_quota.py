@@ -21,9 +21,9 @@ from tests.topologies.tally import CODEC, Ended, Record, Recovered, end, run, st
 from topologies.apply import Apply, States
 from topologies.checkpoint import Checkpoint
 from topologies.deliver import Deliver
+from topologies.framing import key_of, pack, unpack
 from topologies.intake import Placement
 from topologies.quota import NAMES, quota_key
-from topologies.snapshots import key_of, pack, unpack
 
 Decided = dict[int, set[str]]
 """By offset: the reasons of its dead letters, "learned" where it has a result."""

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from schemas.catalogue import state_of
 from schemas.clustering.topics import OBSERVED
 from topologies.app import create_app
+from topologies.framing import key_of, pack, unpack
 from topologies.settings import WorkerSettings
-from topologies.snapshots import SnapshotTable, key_of, pack, unpack
+from topologies.snapshots import SnapshotTable
 
 
 @dataclass

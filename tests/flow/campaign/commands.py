@@ -17,7 +17,7 @@ from schemas.accounts.topics import COMMANDED
 from schemas.codec import Codec
 from schemas.entity import Commanded
 from tests.flow.campaign.deeds import Deed, Deeds, Told
-from tests.flow.stack import ACCOUNT_SECRETS
+from tests.flow.child import ACCOUNT_SECRETS
 
 NAMES = ("ada", "Ada", "bob", "BOB", "eve", "mallory", "trent", "Peggy", "victor")
 """Of users, over REST as well; some of them are the same name."""

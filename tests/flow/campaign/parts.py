@@ -23,8 +23,8 @@ from pipeline.settings import KafkaSettings, WarehouseSettings
 from pipeline.warehouse.retention import Retention
 from pipeline.warehouse.tables import bring_up_to_date
 from tests.flow.campaign.plan import Blow, Kind, Plan
-from tests.flow.child import Child
-from tests.flow.stack import ACCOUNT_SECRETS, ADMIN_PASSWORD, JWT_SECRETS
+from tests.flow.child import ACCOUNT_SECRETS, Child
+from tests.flow.stack import ADMIN_PASSWORD, JWT_SECRETS
 from tests.ports import free_ports
 
 LOOK_SECONDS = 0.05

@@ -14,6 +14,7 @@ from pipeline.accounts.sealing import Seals, SealSettings
 from pipeline.clock import now
 from pipeline.courier.mailer import Mailer, Pace
 from pipeline.kafka.browse import committed
+from pipeline.kafka.guard import Guard
 from pipeline.settings import KafkaSettings
 from schemas.accounts.traces import MailRequested
 from schemas.codec import Codec
@@ -37,6 +38,7 @@ class Postmaster:
     group: str = field(default_factory=lambda: f"g{uuid.uuid4().hex[:8]}")
     pace: Pace = QUICK
     ahead: int = 0
+    guard: Guard | None = None
 
     @property
     def settings(self) -> MailSettings:
@@ -70,6 +72,7 @@ class Postmaster:
             pace=self.pace,
             group=self.group,
             topic=self.topic,
+            guard=self.guard,
         )
         async with while_running(mailer.run()):
             yield

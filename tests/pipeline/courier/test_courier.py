@@ -61,6 +61,26 @@ async def test_webhooks_are_told_of_streams_that_their_owners_may_read(here: Wor
     assert len(known) == 4
 
 
+async def test_nothing_is_sent_for_records_that_none_of_ours_wrote(here: World) -> None:
+    """Whoever reaches Kafka alone gets no post of ours to a place of theirs, and no word of theirs to a place of
+    ours; and takes no webhook from its owner."""
+    async with receiving() as theirs, receiving() as receiver, here.courier():
+        ours = await here.listening(receiver)
+        await here.forge(here.topics.webhooks, "forged", replace(ours, id="forged", url=theirs.url))
+        await here.forge(here.topics.webhooks, ours.id, replace(ours, url=theirs.url, version=9, source_offset=9))
+        await here.forge(here.topics.webhooks, ours.id, None)
+        await here.forge(here.topics.users, ours.owner, None)
+        test = await here.test(ours)
+        await here.until(lambda: here.deliveries()[test].progress is not Progress.PENDING)
+        said = replace(here.deliveries()[test], id="msg_forged", progress=Progress.PENDING, body=b"{}")
+        await here.forge(here.topics.deliveries, said.id, said)
+        await here.drift(1)
+        [told] = await here.until_told(1)
+    assert sorted(receiver.ids) == sorted([test, told])
+    assert not theirs.received
+    assert here.forgeries.count == 5
+
+
 async def test_what_waits_is_not_sent_once_its_stream_may_not_be_read_any_more(here: World) -> None:
     async with here.courier():
         async with receiving() as receiver:

@@ -11,7 +11,14 @@ import pytest
 from pipeline.accounts.mail import MailSettings
 from pipeline.accounts.sealing import Seals, SealSettings
 from pipeline.courier.mailer import Pace
+from pipeline.forgeries import Forgeries
+from pipeline.kafka.browse import stretch
+from pipeline.kafka.guard import Guard
+from pipeline.kafka.producer import Producer
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
+from schemas.accounts.traces import MailRequested
+from schemas.codec import Codec
 from tests.pipeline.courier.mailbox import Mailbox
 from tests.pipeline.courier.postmaster import HOUR, QUICK, Postmaster
 from tests.pipeline.kafka.topics import Topics, until
@@ -159,6 +166,26 @@ async def test_what_is_no_mail_or_cannot_be_opened_or_addressed_is_passed_over(
             await until(lambda: post.offset() == 6)
     assert post.mailbox.subjects() == ["good"]
     assert "eve@example.org" not in caplog.text
+
+
+async def test_a_letter_of_ours_that_somebody_else_addresses_to_himself_is_not_sent(
+    post: Postmaster,
+) -> None:
+    """Sealed letters lie in the log, and hold what resets a password."""
+    signatures, forgeries = Signatures({"k1": b"a" * 32}, frozenset({post.topic})), Forgeries()
+    guarded = replace(post, guard=Guard(signatures, forgeries))
+    producer = Producer(post.kafka, "test", signatures=signatures)
+    guarded.ask("reset", "eve@example.org")
+    [asked] = stretch(post.kafka, post.topic)
+    mail = replace(Codec().decode(asked.value or b"", MailRequested), recipient="ada@example.org")
+    await producer.send(post.topic, Codec().encode(mail), key=b"u-1", partition=asked.partition)
+    await producer.close()
+    with post.mailbox.open():
+        async with guarded.mailer():
+            await until(lambda: post.mailbox.taken)
+            await until(lambda: post.offset() == 2)
+    assert [mail["To"] for mail in post.mailbox.taken] == ["ada@example.org"]
+    assert forgeries.count == 1
 
 
 async def test_without_a_server_a_mail_is_shown_in_the_log_of_a_machine_that_nobody_else_reaches(

@@ -17,9 +17,11 @@ from pipeline.courier.post import Post
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.term import Letter, Term
 from pipeline.courier.triggers import TRIGGERS
+from pipeline.forgeries import Forgeries
 from pipeline.kafka.browse import stretch
 from pipeline.kafka.producer import Producer
 from pipeline.settings import KafkaSettings
+from pipeline.signatures import Signatures
 from schemas.accounts.streams import Stream
 from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.traces import MailRequested
@@ -51,6 +53,8 @@ class World:
     offset: int = 0
     letter: Letter | None = None
     versions: int = 0
+    signatures: Signatures | None = None
+    forgeries: Forgeries = field(default_factory=Forgeries)
 
     def now(self) -> int:
         return clock.now() + self.offset
@@ -61,7 +65,13 @@ class World:
         post = Post(self.settings.allowed, seconds=self.settings.seconds)
 
         def term() -> Term:
-            return Term(self.kafka, CODEC, self.settings, SEALS, post, self.now, topics=self.topics, letter=self.letter)
+            return Term(
+                *(self.kafka, CODEC, self.settings, SEALS, post, self.now),
+                topics=self.topics,
+                letter=self.letter,
+                signatures=self.signatures,
+                forgeries=self.forgeries,
+            )
 
         task = asyncio.create_task(Courier(self.kafka, self.settings, self.topics.deliveries, term).run())
         try:
@@ -113,6 +123,12 @@ class World:
             *(stream or f"s{self.name}", 0, offset, 0, self.now(), 7, "mean", 3.5, 0.8, [1, 2], "look")
         )
         await self.write(self.topics.triggers[0].topic, record.stream, record)
+
+    async def forge(self, topic: Topic, key: str, event: Event | None) -> None:
+        """As somebody does who reaches Kafka, and has no secret."""
+        forger = Producer(self.kafka, "forger")
+        await forger.send(topic.name, None if event is None else CODEC.encode(event), key=key.encode())
+        await forger.close()
 
     async def write(self, topic: Topic, key: str, event: Event | None) -> None:
         value = None if event is None else CODEC.encode(event)
@@ -174,15 +190,17 @@ class World:
 
 @contextlib.asynccontextmanager
 async def world(kafka: KafkaSettings, make: Maker) -> AsyncIterator[World]:
-    """One on topics of its own, with an owner."""
+    """One on topics of its own, with an owner. Records are signed, as those of a running system are."""
     deliveries, webhooks, users, commanded, mail, streams = (
         replace(it, name=make.make(1)) for it in (DELIVERIES, WEBHOOKS, USERS, COMMANDED, MAIL, STREAMS)
     )
     triggers = [replace(it, topic=replace(it.topic, name=make.make(kafka.partitions))) for it in TRIGGERS]
     topics = Topics(deliveries, webhooks, users, commanded, mail, streams, triggers)
-    producer = Producer(kafka, "test")
+    named = frozenset(it.name for it in (deliveries, webhooks, users, commanded, mail, streams))
+    signatures = Signatures({"k1": b"a" * 32}, named)
+    producer = Producer(kafka, "test", signatures=signatures)
     settings = CourierSettings(group=f"g{uuid.uuid4().hex[:8]}", allowed=LOOPBACK, seconds=2.0)
-    made = World(kafka, topics, producer, settings=settings)
+    made = World(kafka, topics, producer, settings=settings, signatures=signatures)
     try:
         await made.user()
         yield made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.forgeries import Forgeries
 from pipeline.kafka.guard import Guard
 from pipeline.kafka.record import Record
 from pipeline.signatures import Signatures
@@ -23,7 +24,7 @@ def record(
 
 @pytest.fixture
 def guard() -> Guard:
-    return Guard(OURS)
+    return Guard(OURS, Forgeries())
 
 
 @pytest.mark.parametrize("value", [b"an administrator", None], ids=["a record", "a tombstone"])
@@ -33,7 +34,7 @@ def test_a_forged_entity_is_passed_over_with_an_alarm(
     guard.caught_up()
     stolen = Record(USERS.name, 0, 7, 1, b"u1", value, record(1).headers)
     assert [guard.admits(it) for it in (record(5), stolen, record(8, value, by=None))] == [True, False, False]
-    assert guard.forged == 2
+    assert guard._forgeries.count == 2
     [alarm] = caplog.records
     assert (alarm.levelname, "accounts.user.v1-0-7" in alarm.message) == ("ERROR", True)
 
@@ -43,14 +44,14 @@ def test_records_from_before_there_were_signatures_are_adopted_once(guard: Guard
     assert not guard.admits(old)
     assert guard.caught_up() == [old]
     assert not guard.admits(record(1, by=None))
-    assert guard.forged == 1
+    assert guard._forgeries.count == 1
 
 
 def test_nothing_is_adopted_beside_what_is_signed(guard: Guard) -> None:
     guard.admits(record(0, b"forged", by=None))
     guard.admits(record(1))
     assert guard.caught_up() == []
-    assert guard.forged == 1
+    assert guard._forgeries.count == 1
 
 
 def test_topics_that_are_not_signed_pass(guard: Guard) -> None:
