@@ -10,6 +10,7 @@ from typing import Self
 
 from ingest_api.accounts.assembly import AccountsSettings, assemble_accounts
 from ingest_api.accounts.streams import StreamGrants
+from ingest_api.alarms import Alarms
 from ingest_api.audit.recorder import Audit
 from ingest_api.clustering.door import ClusteringDoor
 from ingest_api.clustering.streams import Streams
@@ -127,7 +128,8 @@ def assemble(settings: DoorSettings) -> Assembled:
     gate = Gate(settings.kafka, ordinal, codec, clock, replies, settings.signatures)
     deliveries = Shelf(DELIVERIES, Delivery, codec, order=attrgetter("advance"))
     vitals = Shelf(VITALS, VitalsReported, codec)
-    workers = workers_of(settings.kafka, vitals, clock)
+    workers, alarms = workers_of(settings.kafka, vitals, clock), Alarms(forgeries, clock)
+    vitals.watch(alarms.hear)
     entities = (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS)
     views = following(settings.kafka, ordinal, entities, [deliveries, vitals], codec, guard())
     orders = LogOrders(gate, COMMANDED, views, codec, clock)
@@ -157,4 +159,5 @@ def assemble(settings: DoorSettings) -> Assembled:
     reached = (LogPart(settings.kafka), WarehousePart(reader), streams, views, WorkersPart(workers), replies, gate)
     parts = (*reached, accounts, live, clustering, audit)
     wiring = wire(settings.api, accounts.directory, parts, (), clock)
-    return Assembled(replace(wiring, probes=probes(settings.kafka, workers, reader, clock)), live.drain)
+    asked = probes(settings.kafka, workers, alarms, reader, clock)
+    return Assembled(replace(wiring, probes=asked, notes=alarms.notes), live.drain)

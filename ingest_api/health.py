@@ -25,6 +25,14 @@ class HealthReport(BaseModel):
     version: Annotated[str, Field(examples=[VERSION])]
     algorithm_ready: Annotated[bool, Field(description="Whether points would be clustered now.")]
     uptime_seconds: Annotated[float, Field(description="Of this process.", examples=[86400.5])]
+    notes: Annotated[
+        list[str],
+        Field(
+            description="What somebody should look at. Records that none of our processes wrote make `log` degraded "
+            "for a quarter of an hour.",
+            examples=[[]],
+        ),
+    ]
     components: Annotated[
         dict[str, str],
         Field(
@@ -52,6 +60,7 @@ async def health(request: Request) -> Json:
         "version": VERSION,
         "algorithm_ready": found.components.get("algorithm") is Health.HEALTHY,
         "uptime_seconds": round((wiring.clock() - request.app.state.opened_at) / 1_000_000, 3),
+        "notes": list(wiring.notes()),
         "components": {**found.components, "redis": "not_used"},
     }
     return Json(report, 200 if found.status is Health.HEALTHY else 503)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ingest_api.alarms import Alarms
 from ingest_api.probes import Health, Probe, Probes
 from pipeline.clock import Clock
 from pipeline.kafka.group import GroupWatch, Standing
@@ -20,6 +21,8 @@ from schemas.operations.vitals import REPORT_SECONDS, VitalsReported
 SILENT_SECONDS = 3 * REPORT_SECONDS
 """A worker that has not reported for so long is taken for dead."""
 STALLED_SECONDS = 15.0
+WORKER = "worker-"
+"""So their names begin; other processes report as well."""
 PATIENCE_SECONDS = 3.0
 
 
@@ -50,6 +53,8 @@ class Workers:
     def hear(self, key: str, vitals: VitalsReported | None) -> None:
         """What is read of the past when this process starts is as old as it says; what comes later is news, whatever
         the clock of its host."""
+        if vitals is not None and not vitals.process.startswith(WORKER):
+            return
         now = self._monotonic()
         age = 0.0 if vitals is None or self._caught_up else max(0.0, (self._clock() - vitals.reported_at) / 1e6)
         self._heard = {name: heard for name, heard in self._heard.items() if now - heard.at <= SILENT_SECONDS}
@@ -112,13 +117,13 @@ def workers_of(settings: KafkaSettings, shelf: Shelf[VitalsReported], clock: Clo
     return workers
 
 
-def probes(settings: KafkaSettings, workers: Workers, reader: Reader, clock: Clock) -> Probes:
+def probes(settings: KafkaSettings, workers: Workers, alarms: Alarms, reader: Reader, clock: Clock) -> Probes:
     """`log`, `database` and `algorithm`, as /health lists them. Without the log nothing can be taken."""
     watch = GroupWatch(settings, WORKERS_GROUP, places(settings))
 
     async def log() -> Health:
         await asyncio.to_thread(watch.reach)
-        return Health.HEALTHY
+        return alarms.judge()
 
     async def database() -> Health:
         await reader.ping()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,6 +39,8 @@ class Wiring:
     clock: Clock = now
     registry: Registry = field(default_factory=checked_in)
     parts: tuple[Part, ...] = ()
+    notes: Callable[[], Sequence[str]] = tuple
+    """What /health says beside how the parts are."""
 
 
 def wire(

@@ -6,6 +6,7 @@ import sys
 
 READY = "THALWEG READY "
 PROGRESS = "THALWEG PROGRESS "
+FORGED = "THALWEG FORGED "
 
 
 def ready(name: str, where: str) -> None:
@@ -16,6 +17,11 @@ def ready(name: str, where: str) -> None:
 def progress(what: str) -> None:
     """What the part is at, while it takes long to be ready."""
     _say(PROGRESS + what)
+
+
+def forged(count: int) -> None:
+    """So many records the part has met since its start that none of our processes wrote."""
+    _say(f"{FORGED}{count}")
 
 
 def _say(line: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from pipeline import announce
 from pipeline.clock import Clock, now
 from schemas.position import Position
 
@@ -34,4 +35,5 @@ class Forgeries:
             log.error(
                 "FORGED: %s is not believed (%s), %d since the last alarm: %s", position, reason, self._untold, detail
             )
+            announce.forged(self.count)
             self._told_at, self._untold = self._monotonic(), 0

@@ -48,13 +48,15 @@ class Vitals:
         """Sends what there is to say, if anything is due."""
         ready, told = is_ready(self._app), self._told
         vitals = self._vitals(ready, held(self._app, self._site) if ready else {})
-        news = told is None or (vitals.ready, vitals.assigned) != (told.ready, told.assigned)
+        news = told is None or _news_of(vitals) != _news_of(told)
         if told is None or news or vitals.reported_at - told.reported_at >= REPORT_SECONDS * 1_000_000:
             self._send(vitals)
 
     def _vitals(self, ready: bool, assigned: Mapping[str, list[int]]) -> VitalsReported:
         name, now = self._site.settings.name, self._site.clock()
-        return VitalsReported(name, self._host, os.getpid(), self._started_at, now, ready, assigned)
+        forged = self._site.forgeries
+        process = name, self._host, os.getpid(), self._started_at
+        return VitalsReported(*process, now, ready, assigned, forged.count, forged.last_at)
 
     def _send(self, vitals: VitalsReported) -> None:
         """Not awaited: where the log is away, a later report says the same."""
@@ -63,6 +65,10 @@ class Vitals:
         except Failure as failure:
             log.warning("this worker's vitals are not reported: %s", failure)
         self._told = vitals
+
+
+def _news_of(vitals: VitalsReported) -> tuple[object, ...]:
+    return vitals.ready, vitals.assigned, vitals.forged
 
 
 def held(app: faust.App, site: Site) -> dict[str, list[int]]:

@@ -31,7 +31,11 @@ def status(
     elif run is None:
         typer.echo(f"nothing is running in {data_dir}; start it with: thalweg up")
     else:
-        Console(highlight=False).print(_table(run))
+        console = Console(highlight=False)
+        console.print(_table(run))
+        for part in run.parts:
+            if part.forged:
+                console.print(f"[red]{part.name} has met {part.forged} forged records[/red]: thalweg logs {part.name}")
     raise typer.Exit(0 if run is not None and run.well else 1)
 
 

@@ -20,6 +20,7 @@ from pipeline.courier.mailer import Mailer
 from pipeline.courier.post import Post
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.term import Term
+from pipeline.courier.vitals import report
 from pipeline.errors import Failure, Misconfigured
 from pipeline.forgeries import Forgeries
 from pipeline.heartbeat import EVERY_SECONDS, Heartbeat
@@ -71,7 +72,8 @@ async def _serve(environ: Environment, heartbeat: Heartbeat) -> None:
     mailer = Mailer(kafka, codec, seals, mail, now, guard=guard)
     heap.settle()
     announce.ready("courier", f"kafka://{kafka.bootstrap}")
-    await first(stop.wait(), webhooks.run(), mailer.run(), _beat(heartbeat, webhooks))
+    vitals = report(kafka, codec, lambda: webhooks.joined, forgeries, now)
+    await first(stop.wait(), webhooks.run(), mailer.run(), _beat(heartbeat, webhooks), vitals)
 
 
 async def _beat(heartbeat: Heartbeat, webhooks: Courier) -> None:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pipeline.announce import PROGRESS, READY
+from pipeline.announce import FORGED, PROGRESS, READY
 from pipeline.clock import now
 from pipeline.embedded import leash
 from pipeline.embedded.events import Crashed, Event, Progress, Ready, Starting, Stopped, Stopping
@@ -115,6 +115,7 @@ class Keeper:
     async def _spawn(self) -> Process:
         self._tell(Starting(self.part.name))
         self._recent.clear()
+        self.state.forged = 0
         self._spawned = time.monotonic()
         self._ready_since = None
         self._process = process = await asyncio.create_subprocess_exec(
@@ -161,6 +162,9 @@ class Keeper:
             self._is_ready(words[3] if len(words) > 3 else None)
         elif text.startswith(PROGRESS):
             self._tell(Progress(self.part.name, text[len(PROGRESS) :]))
+        elif text.startswith(FORGED) and text[len(FORGED) :].isdigit():
+            self.state.forged = int(text[len(FORGED) :])
+            self._changed()
         elif text.strip():
             self._recent.append(text)
 

@@ -24,7 +24,8 @@ State = Literal["waiting", "starting", "ready", "done", "crashed", "stopping", "
 
 @dataclass(slots=True)
 class PartState:
-    """`since` is when this state was entered, in microseconds since the epoch."""
+    """`since` is when this state was entered, in microseconds since the epoch. `forged`: records that its process met
+    and that none of ours wrote."""
 
     name: str
     state: State = "waiting"
@@ -33,6 +34,7 @@ class PartState:
     restarts: int = 0
     url: str | None = None
     reason: str | None = None
+    forged: int = 0
 
     @property
     def well(self) -> bool:

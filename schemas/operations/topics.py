@@ -8,7 +8,8 @@ from schemas.operations.vitals import VitalsReported
 from schemas.topic import Topic, Writer
 
 VITALS = Topic(
-    "vitals.reported.v1", VitalsReported, "process and host", Writer.WORKERS, timedelta(hours=1), partitions=1
+    *("vitals.reported.v1", VitalsReported, "process and host", Writer.WORKERS | Writer.COURIER, timedelta(hours=1)),
+    partitions=1,
 )
 
 TOPICS = (VITALS,)

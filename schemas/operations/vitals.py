@@ -16,9 +16,10 @@ REPORT_SECONDS = 5.0
 class VitalsReported(Event):
     """A process is alive. Key: `process` and `host`. `assigned`: the partitions it holds of each topic that it reads;
     `ready` says whether it processes them now. A process that ends as asked says so with `ready` false and nothing
-    assigned; one that is killed says nothing any more."""
+    assigned; one that is killed says nothing any more. `forged`: records it met since its start that none of our
+    processes wrote, the last at `forged_at`."""
 
-    SCHEMA: ClassVar[str] = "vitals.reported.v1"
+    SCHEMA: ClassVar[str] = "vitals.reported.v1.second"
 
     process: str
     host: str
@@ -27,6 +28,8 @@ class VitalsReported(Event):
     reported_at: int
     ready: bool
     assigned: Mapping[str, list[int]]
+    forged: int = 0
+    forged_at: int | None = None
 
     @property
     def key(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
@@ -24,6 +25,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from ingest_api.accounts.keys import make
+from pipeline.clock import now
 from pipeline.embedded.kafka.broker import BrokerProcess
 from pipeline.errors import LogUnavailable
 from pipeline.kafka.acls import PARTS, grants
@@ -32,12 +34,15 @@ from pipeline.kafka.connection import connection
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.provision import existing, provision
 from pipeline.settings import KafkaSecurity, KafkaSettings
-from schemas.accounts.topics import COMMANDED
+from schemas.accounts.topics import COMMANDED, USERS
+from schemas.accounts.users import User
 from schemas.clustering.topics import OBSERVED
+from schemas.codec import Codec
+from schemas.entity import Commanded
 from tests.doubles.certificates import made
 from tests.flow.child import ACCOUNT_SECRETS, Child, api, archive, courier, worker
 from tests.flow.load import lag, load
-from tests.flow.stack import ADMIN_PASSWORD, JWT_SECRETS, Stack
+from tests.flow.stack import ADMIN_PASSWORD, JWT_SECRETS, Stack, until
 from tests.pipeline.warehouse.databases import migrated_database
 from tests.ports import free_ports
 
@@ -160,10 +165,32 @@ async def test_every_part_does_its_work_with_what_it_is_allowed_and_no_more(
         while lag(secured.of("operator")):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.2)
+        await _forge(secured.owner)
+        async with stack.client() as http:
+            await until(lambda: _warned(http))
+        for name in ("worker", "api", "courier"):
+            assert "FORGED" in parts[name].tail(200_000), name
         for name, part in parts.items():
             denied = [line for line in part.tail(200_000).splitlines() if "uthoriz" in line]
             assert not denied, name
             assert PASSWORD.format(name) not in part.tail(1_000_000)
+
+
+async def _forge(settings: KafkaSettings) -> None:
+    """By somebody whom the broker lets write anything: a user who may do anything, and a command that makes one."""
+    user = User("u666", 1, 0, 1, 1, 666, "mallory", None, roles=["admin"])
+    arguments = '{"username": "mallory", "roles": ["admin"]}'
+    command = Commanded(User.KIND, user.id, "register", arguments, None, "system:api", None, now())
+    producer = Producer(settings, "test", timeout=20)
+    await producer.send(USERS.name, Codec().encode(user), key=user.id.encode())
+    await producer.send(COMMANDED.name, Codec().encode(command), key=user.id.encode())
+    await producer.close(5)
+
+
+async def _warned(http: httpx.AsyncClient) -> bool:
+    """Of one record that the worker met, one that the API and one that the courier met."""
+    told = (await http.get("/health")).json()
+    return bool(told["components"]["log"] == "degraded" and told["notes"][0].startswith("3 records"))
 
 
 async def _write(settings: KafkaSettings, topic: str) -> None:

@@ -49,7 +49,11 @@ ALSO = {
         "topologies/decide.py": "the audit of every street's commands",
         "ingest_api/settings.py": "keys that an operator gives by the environment",
     },
-    "operations": {"ingest_api/vitality.py": "workers are alive while they report"},
+    "operations": {
+        "ingest_api/vitality.py": "workers are alive while they report",
+        "ingest_api/alarms.py": "what they report of forged records",
+        "pipeline/courier/vitals.py": "the courier reports as well",
+    },
 }
 """Where it is named besides, and why."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -52,6 +53,7 @@ async def test_all_well_is_told_in_the_documented_shape(path: str) -> None:
     assert body["uptime_seconds"] >= 0
     assert body["timestamp"].endswith("Z")
     assert body["version"]
+    assert body["notes"] == []
     assert body["components"] == {
         "log": "healthy",
         "database": "healthy",
@@ -72,6 +74,14 @@ async def test_the_worst_part_decides_and_is_503(answers: dict[str, Health | Exc
     answer = await ask("/health", **answers)
     assert (answer.status_code, answer.json()["status"]) == (503, status)
     assert "away" not in answer.text
+
+
+async def test_what_somebody_should_look_at_is_told_beside() -> None:
+    settings = settings_with()
+    wiring = replace(wired(settings, (Probe("log", Part(Health.DEGRADED).check),)), notes=lambda: ["look"])
+    async with client_of(create_app(settings, wiring)) as http:
+        answer = await http.get("/health")
+    assert (answer.status_code, answer.json()["notes"], answer.json()["status"]) == (503, ["look"], "degraded")
 
 
 async def test_the_algorithm_is_ready_only_while_its_workers_are_healthy() -> None:

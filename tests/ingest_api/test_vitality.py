@@ -68,6 +68,14 @@ def test_without_a_report_there_is_no_worker() -> None:
     assert workers.judge(standing(5, 5)) is Health.UNHEALTHY
 
 
+def test_a_courier_that_reports_stands_for_no_worker() -> None:
+    time = Time()
+    workers = Workers(PLACES, time.wall, time)
+    workers.caught_up()
+    hear(workers, VitalsReported("courier", "a", 7, 0, time.wall(), True, {}))
+    assert workers.judge(standing(5, 5)) is Health.UNHEALTHY
+
+
 def test_a_worker_that_was_killed_is_missed_though_kafka_still_counts_it() -> None:
     time = Time()
     workers = working(time)

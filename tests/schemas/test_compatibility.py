@@ -43,6 +43,7 @@ FINGERPRINTS = {
     18: "39cac586fcfc3fe7",
     19: "3943ad5694eba756",
     20: "265bd7ae16d5b991",
+    21: "3b32cbad1332ef13",
 }
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.cli.app import build
 from pipeline.embedded import runstate
 from pipeline.embedded.events import AllReady, Crashed, Event, Progress, Ready, Starting, Stopped, Stopping
 from pipeline.embedded.keeper import BackOff
@@ -195,6 +197,19 @@ async def test_progress_is_passed_on_and_output_is_logged(tmp_path: Path) -> Non
     await watched.run()
     assert Progress("a", "3 of 4 jars") in watched.events
     assert "THALWEG READY x http://here\n" in (tmp_path / "logs" / "a.log").read_text()
+
+
+async def test_forged_records_that_a_part_met_are_shown_by_status(tmp_path: Path) -> None:
+    met = "print('THALWEG FORGED 2'); print('THALWEG FORGED 3'); print('THALWEG FORGED many');"
+    watched = Watched(tmp_path, part("a", met + SERVES), part("b", SERVES))
+    shown: list[str] = []
+    asked = ["status", "--data-dir", str(tmp_path)]
+    watched.when(all_ready, lambda: shown.append(CliRunner().invoke(build(), asked).output))
+    watched.when(all_ready, watched.supervisor.stop)
+    await watched.run()
+    assert (watched.supervisor._run.parts[0].forged, watched.supervisor._run.parts[1].forged) == (3, 0)
+    assert "a has met 3 forged records: thalweg logs a" in shown[0]
+    assert "b has met" not in shown[0]
 
 
 @pytest.mark.parametrize(("failures", "delay"), [(1, 0.2), (2, 0.4), (3, 0.8), (8, 25.6), (9, 30), (1_000_000, 30)])
