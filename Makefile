@@ -13,7 +13,7 @@ SECONDS ?= 900
 N ?= 20
 SEED ?= 1
 
-.PHONY: help up test fuzz lint ci bench chaos image-test audit install install-dev clean
+.PHONY: help up test proofs fuzz lint ci bench chaos image-test audit install install-dev clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -22,8 +22,13 @@ help: ## what there is to make
 up: install ## install what is needed, then run everything here; ARGS="--api-port 8001" passes flags on
 	@exec $(BIN)/thalweg up $(ARGS)
 
+TESTS = $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+
 test: install-dev ## install what is needed, then run the tests, some at once; ARGS="tests/flow -k name" passes arguments on
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(TESTS) -m "not proof" $(ARGS)
+
+proofs: install-dev ## what the campaign shows in every build, part by part; some minutes, before a release
+	$(TESTS) -m proof tests/flow $(ARGS)
 
 fuzz: install-dev ## throw bad input at everything that reads, for about SECONDS=900, at other things each time
 	THALWEG_FUZZ_SECONDS=$(SECONDS) $(BIN)/pytest tests/fuzz $(ARGS)

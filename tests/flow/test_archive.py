@@ -367,6 +367,7 @@ def await_progress(connection: Connection, writing: threading.Thread, kept: Supe
     until(lambda: kept.revive() and (rows(connection) > before or not writing.is_alive()))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("seed", [7])
 def test_archives_killed_stopped_and_woken_under_load_store_every_row_once(stack: Stack, seed: int) -> None:
     chance = random.Random(seed)

@@ -26,7 +26,7 @@ from tests.flow.history import Reference, delivered, stored_states
 from tests.flow.load import await_commits, load
 from tests.flow.oracle import Oracle, kept, told, unlike
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.flow, pytest.mark.proof, pytest.mark.timeout(300)]
 
 BATCHES = 1500
 COMMANDS = 600

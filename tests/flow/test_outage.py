@@ -20,7 +20,7 @@ MOST_GROWTH = 150 * 1024 * 1024
 """Bytes; some thousands of small requests that wait are a few megabytes."""
 
 
-@pytest.mark.parametrize("kind", [Kind.FREEZE, Kind.KILL])
+@pytest.mark.parametrize("kind", [Kind.FREEZE, pytest.param(Kind.KILL, marks=pytest.mark.proof)])
 async def test_a_broker_that_is_away_is_waited_for(kind: Kind, tmp_path: Path) -> None:
     away = Event(3.0, patient=True, blows=(Blow(kind, Target.BROKER, 0, SECONDS),))
     campaign = Campaign(Plan(seed=3, static=True, workers=1, apis=1, events=(away,)), tmp_path)

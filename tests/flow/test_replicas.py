@@ -13,7 +13,7 @@ from tests.flow.campaign.parts import System
 from tests.flow.campaign.plan import Plan
 from tests.flow.stack import Json, until
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.flow, pytest.mark.proof, pytest.mark.timeout(300)]
 
 POINTS = [[1.0, 2.0], [1.1, 2.1], [5.0, 6.0]]
 KEYED = {"Idempotency-Key": "one"}

@@ -128,6 +128,7 @@ async def test_a_worker_that_is_asked_to_end_leaves_nothing_half_done(
     assert {"avro_invalid", "frame_invalid"} & set(refused(kafka, prefix)[0].values())
 
 
+@pytest.mark.proof
 async def test_a_worker_that_was_killed_goes_on_with_the_states_it_had(
     kafka: KafkaSettings, make: Make, prefix: str
 ) -> None:
