@@ -7,6 +7,7 @@ import pytest
 from tests.clients.warehouse.conftest import TABLE
 from tests.clients.warehouse.programs import java_program, said
 from tests.pipeline.embedded.warehouse.running import ANALYST, OWNER, Warehouse
+from tests.pipeline.kafka.topics import until
 
 COMPRESSIONS = ("compress=false", "compress=true", "client.use_http_compression=true")
 
@@ -56,3 +57,13 @@ def test_a_reader_sets_what_does_no_harm(reader: dict[str, str]) -> None:
     """Every query of this driver says async_insert=0 besides."""
     assert (reader["harmless"], reader["lowered"]) == ("true", "5")
     assert (reader["raised"], reader["constant"]) == ("code 452", "code 452")
+
+
+async def test_a_statement_is_cancelled_by_its_owner_and_ends_with_the_reader_who_leaves(
+    warehouse: Warehouse, owner: dict[str, str], reader: dict[str, str]
+) -> None:
+    """The driver asks for KILL QUERY, which no reader may: what a reader runs ends with its connection."""
+    assert (owner["ended"], owner["cancelled"], owner["afterwards"]) == ("code 394", "done", "answers")
+    assert (reader["cancelled"], reader["afterwards"]) == ("code 164", "answers")
+    sql = "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64%' AND query NOT LIKE '%processes%'"
+    await until(lambda: warehouse.ask(sql).text == "0\n")

@@ -47,6 +47,7 @@ public class Client {
       say("syntax", () -> one(connection, "SELECT FROM WHERE"));
       say("no table", () -> one(connection, "SELECT * FROM no_such_table"));
       say("write", () -> one(connection, "DROP TABLE no_such_table"));
+      say("cancelled", () -> cancelled(connection));
       say("afterwards", () -> one(connection, "SELECT 'answers'"));
     }
     for (String compression : List.of("compress=false", "compress=true", "client.use_http_compression=true")) {
@@ -152,6 +153,27 @@ public class Client {
       }
     }
     return count + " " + sum + " " + length;
+  }
+
+  /** As a program's own button does it: from another thread, again until the statement has begun and ended. */
+  private static String cancelled(Connection connection) throws Exception {
+    try (Statement statement = connection.createStatement()) {
+      Thread running = new Thread(() -> say("ended", () -> endless(statement)));
+      running.setDaemon(true);
+      running.start();
+      while (running.isAlive()) {
+        running.join(200);
+        statement.cancel();
+      }
+      return "done";
+    }
+  }
+
+  private static String endless(Statement statement) throws SQLException {
+    String sql = "SELECT count() FROM numbers(1e12) WHERE NOT ignore(sipHash64(number), '" + table + "')";
+    try (ResultSet rows = statement.executeQuery(sql)) {
+      return rows.next() ? "went on" : "nothing";
+    }
   }
 
   private static String with(String property, String value, String setting) throws SQLException {
