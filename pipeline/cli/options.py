@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline.embedded import parts, runstate, secrets
 from pipeline.errors import Misconfigured
 from pipeline.settings import KafkaSettings
 from schemas.clustering.limits import STREAM, STREAM_TOLD
@@ -31,8 +33,18 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def kafka_settings(bootstrap: str) -> KafkaSettings:
-    """The environment's, with the broker the command was given. Raises Misconfigured."""
-    return replace(KafkaSettings.from_environment(os.environ), bootstrap=bootstrap)
+    """The environment's, with the broker the command was given; at an embedded one that wants a password, with that of
+    its data directory. Raises Misconfigured."""
+    return replace(KafkaSettings.from_environment({**_login(bootstrap), **os.environ}), bootstrap=bootstrap)
+
+
+def _login(bootstrap: str) -> Mapping[str, str]:
+    """Where a run of THALWEG_DATA_DIR says that this broker wants it. Raises Misconfigured."""
+    data_dir = Path(os.environ.get("THALWEG_DATA_DIR") or DEFAULT_DATA_DIR)
+    run = runstate.read(data_dir)
+    wants = run is not None and any(part.url == f"{parts.LOGIN_SCHEME}{bootstrap}" for part in run.parts)
+    kept = secrets.kept(data_dir) if wants else None
+    return {} if kept is None else parts.kafka_login(kept)
 
 
 def check_stream(name: str) -> None:

@@ -51,6 +51,14 @@ def up(
     kafka_heap_mib: Annotated[
         int, typer.Option(envvar="THALWEG_KAFKA_HEAP_MIB", help="Heap of the embedded Kafka, MiB.", min=128)
     ] = StackSettings.kafka_heap_mib,
+    kafka_login: Annotated[
+        bool,
+        typer.Option(
+            envvar="THALWEG_KAFKA_LOGIN",
+            help="Let nobody write to the embedded Kafka without a password: it is made, kept in the data directory, "
+            "and found there by thalweg's commands.",
+        ),
+    ] = StackSettings.kafka_login,
     kafka_bootstrap: Annotated[
         str | None,
         typer.Option(envvar="THALWEG_KAFKA_BOOTSTRAP", help="host:port of your own Kafka.", rich_help_panel=_ELSEWHERE),
@@ -73,6 +81,7 @@ def up(
         kafka_port=kafka_port,
         kafka_controller_port=kafka_controller_port,
         kafka_heap_mib=kafka_heap_mib,
+        kafka_login=kafka_login,
         warehouse_port=warehouse_port,
         api_host=api_host,
         api_port=api_port,

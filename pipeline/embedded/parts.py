@@ -17,6 +17,8 @@ from pipeline.errors import Misconfigured
 from pipeline.settings import Environment
 
 LOOPBACK = "127.0.0.1"
+LOGIN_SCHEME = "sasl_plaintext://"
+"""How the URL of an embedded broker begins that wants a password."""
 _READERS = frozenset({"warehouse", "tables", "archive", "api"})
 SECRETS: Mapping[str, frozenset[str]] = {
     "THALWEG_JWT_SECRETS": frozenset({"api"}),
@@ -91,6 +93,8 @@ def environment(settings: StackSettings, secrets: Secrets, environ: Environment)
         "THALWEG_ACCOUNT_SECRETS": f"k1:{secrets.account_secret}",
         "THALWEG_DEV_PASSWORD": secrets.dev_password,
     }
+    if settings.kafka_login and settings.kafka_bootstrap is None:
+        made |= kafka_login(secrets)
     if settings.clickhouse_url is None:
         made |= {
             "THALWEG_WAREHOUSE_USER": "thalweg",
@@ -108,6 +112,15 @@ def environment(settings: StackSettings, secrets: Secrets, environ: Environment)
     }
     wanted = {name: value for name, value in made.items() if not environ.get(f"{name}_FILE")}
     return {**wanted, **environ, **told}
+
+
+def kafka_login(secrets: Secrets) -> dict[str, str]:
+    """What lets a process in at an embedded broker with a password."""
+    return {
+        "THALWEG_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "THALWEG_KAFKA_USERNAME": "thalweg",
+        "THALWEG_KAFKA_PASSWORD": secrets.kafka_password,
+    }
 
 
 def environment_of(part: Part, environment: Mapping[str, str]) -> dict[str, str]:
@@ -151,7 +164,7 @@ def _broker(settings: StackSettings) -> Part:
         tier=0,
         grace_s=3,
         probe=partial(probe.answers, own.host, own.port),
-        url=own.bootstrap,
+        url=f"{LOGIN_SCHEME}{own.bootstrap}" if settings.kafka_login else own.bootstrap,
         ports=[
             Port("broker", own.host, own.port, "--kafka-port", "THALWEG_KAFKA_PORT"),
             Port(

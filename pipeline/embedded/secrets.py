@@ -30,6 +30,7 @@ class Secrets:
     jwt_secret: str = field(default_factory=_random, repr=False)
     account_secret: str = field(default_factory=_random, repr=False)
     dev_password: str = field(default_factory=_typable, repr=False)
+    kafka_password: str = field(default_factory=_random, repr=False)
 
 
 def keep(data_dir: Path) -> Secrets:

@@ -102,7 +102,8 @@ def test_the_printed_defaults_are_those_of_the_command_line_too() -> None:
         if option.envvar is None or option.default in (None, "") or option.show_default is not True:
             continue
         told = printed[str(option.envvar)].strip("`").removeprefix("http://")
-        assert str(option.default).removeprefix("http://") == told, option.envvar
+        meant = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+        assert meant.removeprefix("http://") == told, option.envvar
 
 
 def options_of(command: Command) -> Iterator[TyperOption]:

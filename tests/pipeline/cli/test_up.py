@@ -24,8 +24,9 @@ THALWEG = [sys.executable, "-m", "pipeline.cli"]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("THALWEG_")}
 
 
-def thalweg(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*THALWEG, *arguments], capture_output=True, text=True, env=CLEAN, timeout=60, check=False)
+def thalweg(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = CLEAN | variables
+    return subprocess.run([*THALWEG, *arguments], capture_output=True, text=True, env=environ, timeout=60, check=False)
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 90) -> None:
@@ -36,7 +37,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 90) -> None:
 
 
 class Up:
-    """A running `thalweg up --only broker`."""
+    """A running `thalweg up --only broker --kafka-login`."""
 
     def __init__(self, data_dir: Path, process: subprocess.Popen[str]) -> None:
         self.data_dir = data_dir
@@ -65,7 +66,7 @@ def up(data_dir: Path) -> Iterator[Up]:
     ports = ["--kafka-port", str(kafka), "--kafka-controller-port", str(controller)]
     with (data_dir / "up.out").open("w") as out:
         process = subprocess.Popen(
-            [*THALWEG, "up", "--data-dir", str(data_dir), "--only", "broker", *ports],
+            [*THALWEG, "up", "--data-dir", str(data_dir), "--only", "broker", "--kafka-login", *ports],
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
@@ -102,6 +103,16 @@ def test_it_says_what_is_ready_and_where(running: Up) -> None:
     wait_until(lambda: "Ctrl-C stops everything" in running.said())
     assert "broker ready in" in running.said()
     assert str(running.broker().url) in running.said()
+
+
+def test_nobody_is_let_in_without_the_password_and_our_own_commands_find_it(running: Up) -> None:
+    scheme, bootstrap = str(running.broker().url).split("//")
+    asked = ("topics", "list", "--bootstrap", bootstrap)
+    found = thalweg(*asked, THALWEG_DATA_DIR=str(running.data_dir))
+    assert (scheme, found.returncode) == ("sasl_plaintext:", 0), found.stderr
+    refused = thalweg(*asked, THALWEG_DATA_DIR=str(running.data_dir / "elsewhere"))
+    assert refused.returncode != 0
+    assert "THALWEG_KAFKA_SECURITY_PROTOCOL" in refused.stderr
 
 
 def test_the_status_is_a_table_for_people_and_json_for_programs(running: Up) -> None:
