@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from faust.tables.table import Table
-from faust.types import EventT
+from faust.types import TP, EventT
 
 from topologies.framing import HEAD_BYTES, applied_of
 from topologies.trust import Trust
@@ -35,6 +35,14 @@ class SnapshotTable(Table[bytes, bytes]):
     applied offset of each key. With `trust` a record is taken that is believed."""
 
     trust: Trust | None = None
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Whatever is another's by now leaves the memory, with all it weighs. Faust lets go of what it recovered alone;
+        what was written since then it would keep for good."""
+        await super().on_recovery_completed(active_tps, standby_tps)
+        held = {b"%d" % tp.partition for tp in active_tps}
+        for key in [key for key in self.data if key.partition(b"/")[0] not in held]:
+            del self.data[key]
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
         newest: dict[bytes, _Change] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from faust.types import TP
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,15 @@ def test_packing_keeps_offset_and_body() -> None:
 def test_the_same_key_on_two_partitions_has_two_states() -> None:
     assert key_of(1, "s") != key_of(2, "s")
     assert key_of(1, "") != key_of(1, "s")
+
+
+async def test_what_is_of_a_partition_that_is_anothers_leaves_the_memory(recovered: SnapshotTable) -> None:
+    """Recovered or written since, and nothing of those that stay."""
+    recovered.apply_changelog_batch([cast(Any, Event(*(Record(b"%d/a" % at, pack(1, b""), at) for at in (1, 2, 12))))])
+    for at in (1, 2, 12):
+        recovered.data[b"%d/b" % at] = pack(2, b"")  # as the engine remembers it
+    await recovered.on_recovery_completed({TP("changelog", 2)}, set())
+    assert dict(recovered.data) == {b"2/a": pack(1, b""), b"2/b": pack(2, b"")}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
