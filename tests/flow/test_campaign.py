@@ -19,7 +19,7 @@ from tests.flow.campaign.plan import Kind, Target, draw
 from tests.flow.campaign.run import Campaign, Findings
 from tests.flow.campaign.verdicts import check_names
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -59,7 +59,8 @@ def test_what_was_promised_holds_though_everything_was_killed(run: tuple[Outcome
     assert found.counts["facts heard"] > 10
     assert found.counts["commands"] > 200
     assert found.counts["commands rejected"] > 50
-    assert found.counts["deeds accepted"] > 10, "of a slow machine most are known too late"
+    assert found.counts["deeds in the log"] > 50
+    assert found.counts["deeds over REST in the log"] > 10
 
 
 def test_an_end_by_a_signal_that_nobody_sent_is_a_violation() -> None:

@@ -7,17 +7,18 @@ import re
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.flow.campaign.deeds import Deeds, Told
+from tests.flow.campaign.deeds import Deed, Deeds, Told
 from tests.flow.campaign.estate import Estate
 from tests.flow.campaign.evidence import Evidence
 from tests.flow.campaign.journal import Journal
 from tests.flow.campaign.parts import Ended, Part, System
 from tests.flow.campaign.plan import Blow, Kind, Target
+from tests.flow.oracle import Oracle
 
 HOLE_ENDED = re.compile(rb"this worker ends.*a run begins at \d+ where \d+ is due")
 HOLE_HEALED = re.compile(rb"came where \d+ is due; reading again")
@@ -99,8 +100,12 @@ def counts(journal: Journal, evidence: Evidence, listeners: Iterable[Any]) -> di
 def counts_of_accounts(deeds: Deeds, estate: Estate) -> dict[str, int]:
     told: Counter[str] = Counter(f"deeds {deed.told}" for deed in deeds.all)
     oracle = estate.oracle
+    values = {record.value for record in oracle.log.values()}
+    found = Counter(deed.value is not None for deed in deeds.all if is_logged(deed, oracle, values))
     told["deeds over REST accepted"] = sum(deed.value is None for deed in deeds.told(Told.ACCEPTED))
     told["deeds over REST refused"] = sum(1 for _ in deeds.told(Told.REFUSED))
+    told["deeds in the log"] = sum(found.values())
+    told["deeds over REST in the log"] = found[False]
     told["commands"] = len(oracle.log)
     told["commands rejected"] = sum(decision.rejected for decision in oracle.decisions.values())
     told["commands refused"] = len(oracle.refusals)
@@ -108,6 +113,15 @@ def counts_of_accounts(deeds: Deeds, estate: Estate) -> dict[str, int]:
     told["entities deleted"] = sum(body is None for _, body in oracle.last.values())
     told["changes told twice"] = sum(map(len, estate.told.values())) - sum(map(len, oracle.changes.values()))
     return dict(told)
+
+
+def is_logged(deed: Deed, oracle: Oracle, values: Collection[bytes | None]) -> bool:
+    """Whether the log has it, whatever its client was told; `values` are those of the log."""
+    if deed.value is not None:
+        return deed.value in values
+    return bool(
+        oracle.deleted.get(deed.mark) if deed.command == "delete" else oracle.marked.get((deed.command, deed.mark))
+    )
 
 
 def signalled(ended: Iterable[Ended]) -> list[str]:

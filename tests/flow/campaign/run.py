@@ -19,7 +19,7 @@ from pipeline.warehouse.connection import Connection
 from tests.flow.campaign import check, outcome
 from tests.flow.campaign.accounts import Accounts
 from tests.flow.campaign.balancer import Balancer
-from tests.flow.campaign.deeds import Deeds
+from tests.flow.campaign.deeds import Deeds, Told
 from tests.flow.campaign.estate import Estate
 from tests.flow.campaign.evidence import Evidence, Rows, gather, rows_of
 from tests.flow.campaign.journal import Journal, Promise, Receipt
@@ -31,9 +31,13 @@ from tests.flow.campaign.plan import Kind, Plan
 from tests.flow.campaign.verdicts import check_accounts
 from tests.flow.load import lag
 
-PATIENCE_SECONDS = 8.0
+PATIENCE_SECONDS = 20.0
+"""Longer than any process needs to start where others do not want its processor."""
 REST_SECONDS = 4.0
 SETTLE_SECONDS = 90.0
+ENOUGH = {"operations": 100, "deeds": 30, "commands": 300}
+"""What clients must have been told is done, before they may stop: on a slow machine nothing may have been up between
+one blow and the next. `deeds` over REST, `commands` straight to the log."""
 ASKED_AFTERWARDS = 150
 """Requests whose state is asked for at the end, beside those that were answered late."""
 Tell = Callable[[str], None]
@@ -151,11 +155,22 @@ class Campaign:
                 for blow in event.blows:
                     self.tell(f"{blow.kind} {blow.name}")
                     falling.create_task(system.strike(blow))
+        self.tell("loading on")
         await asyncio.sleep(REST_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await until(lambda: self._done(accounts.deeds) >= Counter(ENOUGH))
         load.stop()
         accounts.stop()
         self.tell("waiting for the clients")
         await loading
+
+    def _done(self, deeds: Deeds) -> Counter[str]:
+        """By the names of ENOUGH."""
+        accepted = list(deeds.told(Told.ACCEPTED))
+        straight = sum(deed.value is not None for deed in accepted)
+        acknowledged = sum(bool(operation.receipts) for operation in list(self.journal.operations))
+        return Counter(operations=acknowledged, deeds=len(accepted) - straight, commands=straight)
 
     async def _settle(self, system: System) -> None:
         """Everything runs, and everything is committed; else that is a violation too."""
