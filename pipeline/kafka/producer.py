@@ -127,7 +127,8 @@ class Producer:
             raise
 
     def launch_all(self, flight: Flight, topic: str, values: Sequence[bytes], *, key: bytes, partition: int) -> None:
-        """Queues records of one key and partition, in order, as ones of a flight, at a part of `launch`'s cost.
+        """Queues records of one key and partition, in order, as ones of a flight, at a part of `launch`'s cost: of a
+        topic that is not signed.
         Raises as `launch` does; those before the one that was not taken are queued then."""
         self._check_open()
         report = self._reported(flight.launch(len(values)))
