@@ -19,7 +19,7 @@ FENCED = "Static consumer fenced by other consumer"
 """Said by an archive that Kafka takes for another of its name, since one of them stood still for a session: it ends,
 and is to be started again."""
 ACCOUNT_SECRETS = "a1:fedcba9876543210fedcba9876543210"
-"""Of every worker: they share a changelog that is signed, as do all tests on a broker."""
+"""Of every process that signs: all tests on a broker share topics and a changelog that are signed."""
 
 
 class Child:
@@ -142,8 +142,10 @@ def archive(environ: Mapping[str, str], folder: Path) -> Child:
 
 
 def courier(environ: Mapping[str, str], folder: Path) -> Child:
-    return Child("pipeline.courier", [], environ, folder / "courier.log")
+    told = {"THALWEG_ACCOUNT_SECRETS": ACCOUNT_SECRETS, **environ}
+    return Child("pipeline.courier", [], told, folder / "courier.log")
 
 
 def api(environ: Mapping[str, str], folder: Path, port: int) -> Child:
-    return Child("ingest_api", [], {"THALWEG_API_PORT": str(port), **environ}, folder / "api.log")
+    told = {"THALWEG_API_PORT": str(port), "THALWEG_ACCOUNT_SECRETS": ACCOUNT_SECRETS, **environ}
+    return Child("ingest_api", [], told, folder / "api.log")
