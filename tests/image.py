@@ -1,9 +1,8 @@
 """Builds the image and runs docker-compose.yml where an engine answers, Docker's or Podman's: `make image-test`.
 
-It begins with what it runs on: engine, kernel, compose, and of each image of others whether it came from a registry or
-was made on this machine under that name. Then each step is a sentence with what came of it. The exit status is 1 if one
-failed; where no engine answers it is 0, and the reason is told. The stack has a project name of its own, and is removed
-with its volumes at the end.
+It begins with what it runs on: engine, kernel, compose, and of each image of others its digests and its day. Then each
+step is a sentence with what came of it. The exit status is 1 if one failed; where no engine answers it is 0, and the
+reason is told. The stack has a project name of its own, and is removed with its volumes at the end.
 """
 
 from __future__ import annotations
@@ -201,13 +200,16 @@ STEPS: tuple[tuple[str, Callable[[Stack], None]], ...] = (
 
 
 def origins() -> list[str]:
-    """What this runs on, for whoever reads the result."""
-    components = "{{range .Server.Components}}{{.Name}} {{.Version}}, {{end}}"
+    """What this runs on, for whoever reads the result. Whether an image was pulled no engine tells for sure: its digest
+    and its day do, held against the registry's."""
+    components = json.loads(docker("version", "--format", "{{json .Server.Components}}"))
+    versions = [f"{it['Name']} {it['Version'].splitlines()[0]}" for it in components]
     kernel = docker("info", "--format", "kernel {{.KernelVersion}}, {{.OperatingSystem}}").strip()
-    lines = [docker("version", "--format", components).strip() + kernel, docker("compose", "version").strip()]
+    lines = [", ".join([*versions, kernel]), docker("compose", "version").strip()]
     for image in (PYTHON_IMAGE, KAFKA_IMAGE, CLICKHOUSE_IMAGE):
+        made = docker("image", "inspect", "--format", "{{.Id}}, made {{.Created}}", image, check=False).strip()
         digests = docker("image", "inspect", "--format", "{{join .RepoDigests `, `}}", image, check=False).strip()
-        lines.append(f"{image}: {digests or 'from no registry, made on this machine or not here yet'}")
+        lines.append(f"{image}: {made or 'not here yet'}; digests: {digests or 'none'}")
     return lines
 
 
