@@ -1,4 +1,5 @@
-"""`python -m pipeline.embedded.kafka run` becomes a broker; `fetch` only fetches its jars; `lock` renews the lock."""
+"""`python -m pipeline.embedded.kafka run` becomes a broker; `fetch` only fetches its jars and loads them ahead of time;
+`lock` renews the lock."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from pipeline import announce, lifeline
 from pipeline.embedded import leash
-from pipeline.embedded.kafka import storage
+from pipeline.embedded.kafka import ahead, storage
 from pipeline.embedded.kafka.jars import Fetched, JarStore, write_lock
 from pipeline.embedded.kafka.jvm import BROKER, Jvm
 from pipeline.embedded.kafka.properties import BrokerSettings
@@ -26,7 +27,7 @@ def main() -> int:
         if arguments.step == "lock":
             sys.stdout.write(f"locked {write_lock()} jars\n")
         elif arguments.step == "fetch":
-            JarStore().class_path(_say)
+            ahead.make(JarStore().class_path(_say))
         else:
             _run(
                 replace(
@@ -47,7 +48,8 @@ def main() -> int:
 def _run(settings: BrokerSettings) -> None:
     lifeline.attach(os.environ)
     make_private(settings.data_dir, ())
-    jvm = Jvm(JarStore().class_path(_say), settings.heap_mib, storage.temporary(settings))
+    class_path = JarStore().class_path(_say)
+    jvm = Jvm(class_path, settings.heap_mib, storage.temporary(settings), ahead.kept(class_path))
     properties = storage.prepare(settings, jvm)
     leash.become(jvm.command(BROKER, str(properties)))
 

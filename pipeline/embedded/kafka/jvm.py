@@ -23,11 +23,13 @@ STORAGE_TOOL = "kafka.tools.StorageTool"
 
 @dataclass(frozen=True, slots=True)
 class Jvm:
-    """How Java is started: `heap_mib` bounds its heap, `temporary` receives unpacked native libraries."""
+    """How Java is started: `heap_mib` bounds its heap, `temporary` receives unpacked native libraries, `ahead` is read
+    where it is there (pipeline.embedded.kafka.ahead)."""
 
     class_path: Sequence[Path]
     heap_mib: int
     temporary: Path
+    ahead: Path | None = None
 
     def command(self, main: str, *arguments: str) -> list[str]:
         """Raises Misconfigured where Java was not installed with the package."""
@@ -46,6 +48,7 @@ class Jvm:
             f"-XX:ErrorFile={self.temporary}/jvm-crash-%p.log",
             # No mmapped statistics under /tmp, which a killed JVM would leave there.
             "-XX:-UsePerfData",
+            *_ahead(self.ahead),
             f"-Djava.io.tmpdir={self.temporary}",
             "-Djava.awt.headless=true",
             f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
@@ -54,3 +57,8 @@ class Jvm:
             main,
             *arguments,
         ]
+
+
+def _ahead(file: Path | None) -> Sequence[str]:
+    """The JVM's remarks on what it does not take from the file are for those who develop it."""
+    return () if file is None or not file.is_file() else (f"-XX:AOTCache={file}", "-Xlog:aot*=off", "-Xlog:cds*=off")
