@@ -21,7 +21,9 @@ from schemathesis.checks import (
 )
 
 from ingest_api.accounts.tokens import Tokens, Use
+from ingest_api.auth import Entry
 from ingest_api.entities.orders import SYSTEM, commanded
+from ingest_api.openapi import guard_of
 from pipeline.clock import now
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.view import View
@@ -31,7 +33,7 @@ from schemas.accounts.topics import COMMANDED, USERS
 from schemas.accounts.users import User
 from schemas.codec import Codec
 from tests.budget import PATIENCE, examples
-from tests.every.test_every_route import DOCUMENT, assert_enveloped
+from tests.every.test_every_route import DOCUMENT, assert_enveloped, route_at
 from tests.flow.stack import JWT_SECRETS, Stack
 from tests.inside import INSIDE
 
@@ -115,6 +117,16 @@ GUARDED = sorted(
     for method, operation in operations.items()
     if "security" in operation
 )
+
+
+def guard_at(path: str, method: str) -> tuple[Entry, str | None]:
+    guard = guard_of(route_at(method.upper(), path))
+    return guard.entry, guard.permission
+
+
+ONE_EACH = {guard_at(path, method): (path, method) for path, method in GUARDED}.values()
+"""A route of each guard: which credential is good is decided there, for all of its routes."""
+PLAIN = ("none", "signed by another", "a user nobody knows", "key other")
 CLAIMS: dict[str, object] = {
     "iss": "thalweg",
     "aud": "thalweg-api",
@@ -164,7 +176,9 @@ def forged(stack: Stack) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize(("path", "method"), GUARDED)
 def test_no_forged_credential_opens_anything(path: str, method: str, stack: Stack, http: httpx.Client) -> None:
-    for name, headers in forged(stack).items():
+    credentials = forged(stack)
+    for name in credentials if (path, method) in ONE_EACH else PLAIN:
+        headers = credentials[name]
         raw = {key.encode(): value.encode("latin-1") for key, value in headers.items()}
         answer = http.request(method, re.sub(r"{[^}]+}", "1", path), headers=raw)
         assert answer.status_code == 401, f"{name}: {answer.text}"
