@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from ingest_api.app import ENVELOPES
 from ingest_api.clustering import models
-from ingest_api.openapi import document
-from tests.doubles.door import app_with
+from tests.every.test_every_route import DOCUMENT
 
-DOCUMENT = document(app_with(), ENVELOPES)
 MODELS = [each for each in vars(models).values() if isinstance(each, type) and issubclass(each, BaseModel)]
 SHOWN = [model for model in MODELS if model.model_config.get("json_schema_extra")]
 OPERATIONS = [
