@@ -59,7 +59,7 @@ while True:
 """
 WRITING = """
 import errno, pathlib
-for folder in ("/opt/thalweg", "/var/tmp"):
+for folder in ("/opt/thalweg", "/etc"):
     try: pathlib.Path(folder, "x").touch()
     except OSError as error: print(errno.errorcode[error.errno])
     else: print("written")

@@ -163,6 +163,13 @@ def test_everything_that_lasts_has_a_check_that_can_fail() -> None:
     assert "THALWEG_HEARTBEAT=" in DOCKERFILE
 
 
+def test_no_word_of_a_check_has_blanks_that_podman_would_cut_it_at() -> None:
+    """Half of a check can be one that always succeeds."""
+    for name, service in LASTING.items():
+        how, *words = service["healthcheck"]["test"]
+        assert (len(words) == 1) if how == "CMD-SHELL" else all(" " not in word for word in words), name
+
+
 def test_clickhouse_is_not_asked_by_way_of_loopback() -> None:
     """There the temporary server answers, which makes user and database at the first start."""
     [_, command] = COMPOSE["services"]["clickhouse"]["healthcheck"]["test"]

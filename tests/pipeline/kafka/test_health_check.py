@@ -14,10 +14,10 @@ from tests.ports import free_ports
 
 def check(port: int) -> int:
     """The check's exit status, as compose would run it in the container, with another port."""
-    name, *command = COMPOSE["services"]["kafka"]["healthcheck"]["test"]
-    assert name == "CMD"
-    words = [word.replace("$$", "$").replace("/9092", f"/{port}") for word in command]
-    return subprocess.run(words, capture_output=True, timeout=60, check=False).returncode
+    name, command = COMPOSE["services"]["kafka"]["healthcheck"]["test"]
+    assert name == "CMD-SHELL"
+    words = command.replace("$$", "$").replace("/9092", f"/{port}")
+    return subprocess.run(["/bin/sh", "-c", words], capture_output=True, timeout=60, check=False).returncode
 
 
 def test_a_broker_that_serves_is_healthy(kafka_bootstrap: str) -> None:
