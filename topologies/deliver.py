@@ -66,17 +66,20 @@ class Deliver:
             self.emit((emission,), Position(source.name, partition, int(received.offsets[index])), key, flight)
 
     def emit(self, emissions: Sequence[Emission], source: Position, key: bytes | None, flight: Flight) -> None:
-        """Co-partitioned topics get the partition of their cause, so that order and state keep together. A tombstone
-        has no field for its cause, by which readers drop a repetition, so a header says it."""
+        """A record under its cause's key, on a co-partitioned topic, gets its cause's partition, so that order and
+        state keep together. One with a key of its own goes where that key belongs, by murmur2: there the next step
+        looks for it. A tombstone has no field for its cause, by which readers drop a repetition, so a header says it.
+        """
         for emission in emissions:
             value = None if emission.event is None else self._codec.encode(emission.event)
+            rekeyed = emission.key is not None and emission.key != key
             self._producer.launch(
                 flight,
                 emission.topic.name,
                 value,
                 key=key if emission.key is None else emission.key,
                 headers={SOURCE_HEADER: str(source).encode()} if emission.event is None else None,
-                partition=source.partition if emission.topic.partitions == 0 else None,
+                partition=source.partition if emission.topic.partitions == 0 and not rekeyed else None,
             )
 
     async def make_room(self, flight: Flight) -> None:

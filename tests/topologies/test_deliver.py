@@ -55,12 +55,18 @@ def asked(value: bytes | None = b"bytes", **changed: bytes) -> Raw:
 
 
 async def test_what_is_emitted_lies_beside_its_cause(log: MemoryLog, deliver: Deliver) -> None:
-    deliver(Emit((Emission(OUTLIERS, OUTLIER), Emission(OUTLIERS, OUTLIER, b"other"))), OBSERVED, raw(), Flight())
+    deliver(Emit((Emission(OUTLIERS, OUTLIER), Emission(OUTLIERS, OUTLIER, b"s"))), OBSERVED, raw(), Flight())
     first, second = log.records
     assert (first.topic, first.partition, first.key, first.headers) == (OUTLIERS.name, 2, b"s", None)
     assert CODEC.decode(first.value or b"", OutliersDetected) == OUTLIER
-    assert (second.partition, second.key) == (2, b"other")
+    assert (second.partition, second.key) == (2, b"s")
     assert deliver.counts == {"emitted": 1}
+
+
+async def test_a_record_with_a_key_of_its_own_goes_where_that_key_belongs(log: MemoryLog, deliver: Deliver) -> None:
+    deliver(Emit((Emission(OUTLIERS, OUTLIER, b"other"),)), OBSERVED, raw(), Flight())
+    [record] = log.records
+    assert (record.partition, record.key) == (None, b"other")  # the producer places it by murmur2
 
 
 async def test_a_topic_with_partitions_of_its_own_places_by_key(log: MemoryLog, deliver: Deliver) -> None:
