@@ -22,6 +22,7 @@ from topologies.gather import WORTHWHILE, gather, take_in_alike
 from topologies.intake import Placement, raw_of, take_in
 from topologies.partition import Engine, Partition
 from topologies.quota import Quota, quota_key, restored
+from topologies.reached import check_reached, record_reached
 from topologies.runs import Run
 
 E = TypeVar("E", bound=Event)
@@ -86,6 +87,8 @@ class Apply(Generic[E, S]):
     """Applies runs to a partition's states, and launches what comes of it. After `breath` seconds at most it lets the
     rest of the process run."""
 
+    eager = False
+
     def __init__(
         self,
         step: Step[E, S],
@@ -104,12 +107,13 @@ class Apply(Generic[E, S]):
         self._alike = step if isinstance(step, AlikeStep) else None
 
     @property
-    def topic(self) -> Topic:
-        return self._step.topic
+    def topics(self) -> Sequence[Topic]:
+        return (self._step.topic,)
 
-    async def begin(self, number: int) -> States[S]:
+    async def begin(self, number: int, starts: Mapping[str, int]) -> States[S]:
         """None yet: each is restored when it is needed. How many there are, a changelog from before this was written
         there does not say: then its snapshots are counted."""
+        check_reached(self._engine, self._step.topic, number, starts[self._step.topic.name])
         own = self._engine.recovered(key_of(number, ""))
         reached = 0 if own is None else unpack(own)[0]
         told = self._engine.recovered(quota_key(number))
@@ -123,6 +127,9 @@ class Apply(Generic[E, S]):
                 await breath.take()
         return States(Quota(self._max_states, count, names, reached, told=not names))
 
+    async def wake(self, partition: Partition[States[S]]) -> None:
+        """Nothing is due by time."""
+
     async def __call__(self, partition: Partition[States[S]], run: Run) -> None:
         breath = Breath(self._breath)
         pieces = (run.records,) if self._alike is None else gather(run.records)
@@ -133,8 +140,7 @@ class Apply(Generic[E, S]):
             if breath.due:
                 await self._breathe(breath, partition)
         await self._deliver.make_room(partition.flight)
-        partition.records += len(run.records)
-        partition.due = run.ends
+        partition.has_applied(run)
 
     async def _breathe(self, breath: Breath, partition: Partition[States[S]]) -> None:
         await breath.take()
@@ -274,6 +280,7 @@ class Apply(Generic[E, S]):
         states.dirty, states.leaving = {}, {}
         states.evict(self._max_live, self._max_bytes, snapshots)
         return [
-            *states.quota.snapshot(partition.number, partition.due),
+            *states.quota.snapshot(partition.number, partition.applied[self._step.topic.name]),
             *((key_of(partition.number, key), snapshot) for key, snapshot in snapshots.items()),
+            record_reached(partition, self._step.topic),
         ]

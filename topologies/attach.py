@@ -34,7 +34,7 @@ def attach_work(app: faust.App, site: Site, topic: Topic, work: Callable[[Engine
 
     @cache
     def checkpoint() -> Checkpoint[M]:
-        engine = FaustEngine(app, table, changelog(topic), site.producer)
+        engine = FaustEngine(app, table, changelog(topic), site.producer, {topic.name})
         return Checkpoint(work(engine), engine, site.die, site.settings.rhythm)
 
     @app.agent(channel, name=name, concurrency=1)

@@ -20,13 +20,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
 from pipeline.errors import Broken, Failure
 from pipeline.kafka.flight import Flight
-from topologies.framing import key_of, pack, unpack
 from topologies.partition import Engine, Partition, Work
 from topologies.runs import Run
 
@@ -57,6 +56,7 @@ class Checkpoint(Generic[M]):
     ) -> None:
         self._work, self._engine, self._die, self._rhythm = work, engine, die, rhythm
         self._partitions: dict[int, Partition[M]] = {}
+        self._beginning = asyncio.Lock()
 
     async def take(self, event: Any) -> None:
         """One Faust event, whose value is a Run."""
@@ -64,13 +64,16 @@ class Checkpoint(Generic[M]):
         if event.message.generation_id != self._engine.generation:
             return  # of an assignment that is over: whoever holds the partition now reads it again
         try:
-            partition = await self._partition(event.message.partition, run)
+            partition = await self._of_run(event.message.partition, run)
+            if partition is None:
+                return
             async with partition.lock:
                 partition.generation = event.message.generation_id
                 if not partition.pending:
                     partition.since = time.monotonic()
+                partition.pending.append((run, event))
+                partition.due[run.topic] = run.ends
                 await self._work(partition, run)
-                partition.pending.append(event)
             if partition.records >= self._rhythm.records and time.monotonic() >= partition.not_before:
                 await self._flush(partition)
         except asyncio.CancelledError:
@@ -85,15 +88,26 @@ class Checkpoint(Generic[M]):
         try:
             while True:
                 await asyncio.sleep(self._rhythm.pulse_seconds)
+                if self._work.eager:
+                    await self._begin_assigned()
                 for partition in list(self._partitions.values()):
                     if partition.generation != self._engine.generation:
                         continue  # it may be another's by now, who knows better what there is to tell
                     if not partition.lock.locked():
-                        self._work.settle(partition, final=False)
+                        await self._wake(partition)
                     if self._is_due(partition):
                         await self._flush(partition)
         except Exception as error:
             self._end(error)
+
+    async def _wake(self, partition: Partition[M]) -> None:
+        async with partition.lock:
+            try:
+                await self._work.wake(partition)
+            except asyncio.CancelledError:
+                self._partitions.pop(partition.number, None)
+                raise
+            self._work.settle(partition, final=False)
 
     async def flush(self) -> None:
         """All partitions, now: before they are given away or the worker stops."""
@@ -102,25 +116,34 @@ class Checkpoint(Generic[M]):
         except Exception as error:
             self._end(error)
 
-    async def _partition(self, number: int, run: Run) -> Partition[M]:
-        partition = self._partitions.get(number)
-        if partition is None or partition.epoch != run.epoch:
-            partition = Partition(number, run.epoch, run.start, Flight(), await self._work.begin(number))
-            self._check_recovered(partition)
-            self._partitions[number] = partition
-        if run.begins != partition.due:
-            topic = self._work.topic.name
-            raise Broken(f"{topic}-{number}: a run begins at {run.begins} where {partition.due} is due")
+    async def _of_run(self, number: int, run: Run) -> Partition[M] | None:
+        """None for a run of an epoch that is over: it is read again."""
+        starts: Mapping[str, int] = {run.topic: run.start}
+        if len(self._work.topics) > 1:
+            assignment = self._engine.assignment()
+            if assignment is None or assignment.epoch != run.epoch:
+                return None
+            starts = assignment.starts[number]
+        partition = await self._partition(number, run.epoch, starts)
+        if run.begins != partition.due[run.topic]:
+            raise Broken(f"{run.topic}-{number}: a run begins at {run.begins} where {partition.due[run.topic]} is due")
         return partition
 
-    def _check_recovered(self, partition: Partition[M]) -> None:
-        value = self._engine.recovered(key_of(partition.number, ""))
-        reached = unpack(value)[0] if value is not None else None
-        if reached is not None and reached < partition.due:
-            topic = self._work.topic.name
-            raise Broken(
-                f"{topic}-{partition.number}: the state has reached {reached} but {partition.due} is committed"
-            )
+    async def _begin_assigned(self) -> None:
+        assignment = self._engine.assignment()
+        if assignment is None or not assignment.active:
+            return
+        for number, starts in assignment.starts.items():
+            partition = await self._partition(number, assignment.epoch, starts)
+            partition.generation = self._engine.generation
+
+    async def _partition(self, number: int, epoch: int, starts: Mapping[str, int]) -> Partition[M]:
+        async with self._beginning:
+            partition = self._partitions.get(number)
+            if partition is None or partition.epoch != epoch:
+                partition = Partition(number, epoch, starts, Flight(), await self._work.begin(number, starts))
+                self._partitions[number] = partition
+            return partition
 
     def _is_due(self, partition: Partition[M]) -> bool:
         now = time.monotonic()
@@ -134,10 +157,9 @@ class Checkpoint(Generic[M]):
                     return
                 begun, generation = time.monotonic(), partition.generation
                 self._work.settle(partition, final=True)
-                pending, partition.pending = partition.pending, []
+                done = partition.take_done()
                 flight, partition.flight = partition.flight, Flight()
                 snapshots = self._work.snapshots(partition)
-                snapshots.append((key_of(partition.number, ""), pack(partition.due, b"")))
                 partition.records, partition.dirty = 0, False
                 busy = time.monotonic() - begun
             await flight.landed()
@@ -146,7 +168,7 @@ class Checkpoint(Generic[M]):
             await self._engine.remember(partition.number, snapshots)
             if not self._still_ours(partition, generation):
                 return
-            for event in pending:
+            for event in done:
                 event.ack()
             partition.not_before = time.monotonic() + busy / self._rhythm.share
 
@@ -157,5 +179,5 @@ class Checkpoint(Generic[M]):
     def _end(self, error: Exception) -> NoReturn:
         what = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
         if not isinstance(error, Failure):
-            log.critical("%s: unforeseen", self._work.topic.name, exc_info=error)
+            log.critical("%s: unforeseen", self._work.topics[0].name, exc_info=error)
         self._die(what)

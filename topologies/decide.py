@@ -7,7 +7,7 @@ recovered is what was true at some command, and the commands behind it are decid
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 
@@ -36,6 +36,7 @@ from topologies.framing import applied_of, key_of, name_of, own_key, pack, unpac
 from topologies.genuine import OLDEST, digest_of, forgery
 from topologies.intake import Placement, raw_of, take_in
 from topologies.partition import Engine, Partition
+from topologies.reached import check_reached, record_reached
 from topologies.runs import Run
 from topologies.site import Site
 
@@ -78,6 +79,8 @@ class Book:
 class Decide:
     """The work of a commands topic (`partition.Work`)."""
 
+    eager = False
+
     def __init__(
         self,
         topic: Topic,
@@ -89,15 +92,16 @@ class Decide:
         signatures: Signatures | None = None,
         forgeries: Forgeries | None = None,
     ) -> None:
-        self.topic = topic
+        self.topic, self.topics = topic, (topic,)
         self._forgeries = forgeries or Forgeries()
         self._signatures = signatures
         self._deciders, self._engine, self._deliver = deciders, engine, deliver
         self._codec, self._clock, self._placement = codec, clock, Placement(topic.partitions)
 
-    async def begin(self, number: int) -> Book:
+    async def begin(self, number: int, starts: Mapping[str, int]) -> Book:
         """Reads every entity there is, which takes a while: the rest of the process has its turns meanwhile."""
         outdated = self._engine.outdated_of(number)
+        check_reached(self._engine, self.topic, number, starts[self.topic.name])
         ledger, pages, changes = Ledger(self._deciders), [], []
         breath = Breath(BREATH_SECONDS)
         with heap.filling():
@@ -148,8 +152,7 @@ class Decide:
             if breath.due:
                 await breath.take()
         await self._deliver.make_room(partition.flight)
-        partition.records += len(run.records)
-        partition.due = run.ends
+        partition.has_applied(run)
 
     def settle(self, partition: Partition[Book], *, final: bool) -> None:
         """Tells again what was changed a while ago, unless it has been changed since; a few at a time, for this is in
@@ -175,7 +178,11 @@ class Decide:
         """The commands before what came of them: one is never applied that might not be known again."""
         journal, partition.memory.journal = partition.memory.journal, []
         pages = partition.memory.repeats.changes()
-        return [*(_page(partition.number, page) for page in pages), *journal]
+        written = (_page(partition.number, page) for page in pages)
+        return [*written, *journal, record_reached(partition, self.topic)]
+
+    async def wake(self, partition: Partition[Book]) -> None:
+        """What is told again by time is settled."""
 
     def _one(self, partition: Partition[Book], raw: Raw) -> None:
         if raw.position.offset <= partition.memory.ledger.applied:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, cast
 
 import aiokafka
 import faust
@@ -20,6 +20,7 @@ from pipeline.errors import Misconfigured
 from pipeline.kafka.flight import Flight
 from pipeline.kafka.producer import Producer
 from topologies.framing import name_of, own_key
+from topologies.runs import Assignment, RunConsumer
 from topologies.snapshots import SnapshotTable
 
 FAUST = "0.15.3"
@@ -33,12 +34,23 @@ class FaustEngine:
     tenth of a second without telling (`transport/producer.py`, `flush_atmost`).
     """
 
-    def __init__(self, app: faust.App, table: SnapshotTable, changelog: str, producer: Callable[[], Producer]) -> None:
+    def __init__(
+        self,
+        app: faust.App,
+        table: SnapshotTable,
+        changelog: str,
+        producer: Callable[[], Producer],
+        inputs: Collection[str],
+    ) -> None:
         self._app, self._table, self._changelog, self._producer = app, table, changelog, producer
+        self._inputs = inputs
 
     @property
     def generation(self) -> int:
         return int(self._app.consumer_generation_id)
+
+    def assignment(self) -> Assignment | None:
+        return cast(RunConsumer, self._app.consumer).assigned(self._inputs)
 
     def recovered(self, key: bytes) -> bytes | None:
         value: bytes | None = self._table.data.get(key)

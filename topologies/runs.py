@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
@@ -35,14 +35,16 @@ WATCH_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Consecutive records of a partition, as aiokafka has them: all there are from the offset `begins`, at which this
-    run was due to begin, to `ends`. None where that stretch has but aborted records and transactions' markers.
+    """Consecutive records of a partition of `topic`, as aiokafka has them: all there are from the offset `begins`, at
+    which this run was due to begin, to `ends`. None where that stretch has but aborted records and transactions'
+    markers.
 
     `epoch` counts this consumer's seeks to the committed offsets, and `start` is where this epoch's reading of the
     partition began: a reader's state belongs to one epoch. `reached` is given where the log was read further than the
     last record.
     """
 
+    topic: str
     epoch: int
     start: int
     begins: int
@@ -53,6 +55,16 @@ class Run:
     def ends(self) -> int:
         """The offset due next."""
         return max(self.reached, int(self.records[-1].offset) + 1 if len(self.records) else self.begins)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What is read in an epoch: by partition and topic, the offset at which reading begins. Until it is `active` the
+    states are being recovered."""
+
+    epoch: int
+    starts: Mapping[int, Mapping[str, int]]
+    active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +152,7 @@ class RunConsumer(Fetching):
             log.error("%s: the log has no records from %s to %s", tp, due, begins - 1)
         self._mismatch.pop(tp, None)
         kept = fetched if begins >= due else [record for record in fetched if record.offset >= due]
-        return Run(self._epoch, self._starts[tp], due, kept, ends)
+        return Run(tp.topic, self._epoch, self._starts[tp], due, kept, ends)
 
     async def _until_streams_listen(self) -> None:
         while self.flow_active and not (self._streams_listen or self.should_stop):  # noqa: ASYNC110
@@ -171,6 +183,16 @@ class RunConsumer(Fetching):
             tp=tp,
             generation_id=generation,
         )
+
+    def assigned(self, topics: Collection[str]) -> Assignment | None:
+        """What this worker holds of these topics; None while a rebalance goes on."""
+        if self._epoch_generation != self.app.consumer_generation_id:
+            return None
+        starts: dict[int, dict[str, int]] = {}
+        for tp, offset in self._starts.items():
+            if tp.topic in topics:
+                starts.setdefault(tp.partition, {})[tp.topic] = offset
+        return Assignment(self._epoch, starts, self._streams_listen)
 
     async def perform_seek(self) -> None:
         """Seeks to the committed offsets, and notes them as what is due in this epoch."""

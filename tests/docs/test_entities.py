@@ -79,7 +79,9 @@ class Worker:
         )
 
     async def take(self, *records: Record) -> None:
-        await self._point.take(FaustEvent(Run(1, records[0].offset, records[0].offset, list(records)), 0, 1))
+        await self._point.take(
+            FaustEvent(Run(COMMANDED.name, 1, records[0].offset, records[0].offset, list(records)), 0, 1)
+        )
         await self._point.flush()
 
 

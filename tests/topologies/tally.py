@@ -21,7 +21,7 @@ from topologies.checkpoint import Checkpoint, Rhythm
 from topologies.deliver import Deliver
 from topologies.intake import Placement
 from topologies.quota import quota_key
-from topologies.runs import Run
+from topologies.runs import Assignment, Run
 
 CODEC = Codec()
 
@@ -86,11 +86,15 @@ class Recovered:
 
     def __init__(self, log: MemoryLog) -> None:
         self.generation = 1
+        self.assigned: Assignment | None = None
         self.table: dict[bytes, bytes] = {}
         self.remembered: list[tuple[int, list[bytes]]] = []
         self._log = log
         self.landed_before: list[int] = []
         self.outdated: list[bytes] = []
+
+    def assignment(self) -> Assignment | None:
+        return self.assigned
 
     def recovered(self, key: bytes) -> bytes | None:
         return self.table.get(key)
@@ -158,7 +162,7 @@ def record(offset: int, key: str = "a", source: str | None = None, value: bytes 
 
 def run(*records: Record, begins: int | None = None, start: int = 0, epoch: int = 1, generation: int = 1) -> FaustEvent:
     first = records[0].offset if begins is None else begins
-    return FaustEvent(Run(epoch, start, first, list(records)), 0, generation)
+    return FaustEvent(Run(OBSERVED.name, epoch, start, first, list(records)), 0, generation)
 
 
 def checkpoint(

@@ -63,7 +63,9 @@ class Desk:
         self.point: Checkpoint[Book] = Checkpoint(self.work, engine, end)
 
     async def take(self, *records: Record) -> None:
-        await self.point.take(FaustEvent(Run(1, records[0].offset, records[0].offset, list(records)), 0, 1))
+        await self.point.take(
+            FaustEvent(Run(COMMANDED.name, 1, records[0].offset, records[0].offset, list(records)), 0, 1)
+        )
 
     def settle(self) -> None:
         [partition] = self.point._partitions.values()

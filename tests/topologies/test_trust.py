@@ -68,7 +68,7 @@ class Workers:
         table = cast(Any, app.tables[state_of(COMMANDED)])
         app.consumer_generation_id = 1
         table.apply_changelog_batch([Event(*self.changelog())])
-        engine = FaustEngine(app, table, CHANGELOG, lambda: self.log)  # type: ignore[arg-type,return-value]
+        engine = FaustEngine(app, table, CHANGELOG, lambda: self.log, {COMMANDED.name})  # type: ignore[arg-type,return-value]
         desk = Desk(cast(Any, engine), self.log, signatures)
         desk.forgeries = site.forgeries
         return desk
