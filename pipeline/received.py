@@ -69,6 +69,16 @@ class Received(Generic[E]):
 
 
 @dataclass(frozen=True, slots=True)
+class Punctuation:
+    """The time `at`, in microseconds since the epoch, at which `key` is due. `position` is where the log has it: that
+    of whatever comes of it."""
+
+    position: Position
+    at: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedAlike(Generic[E]):
     """Records of one key in the log's order, decoded together. Nobody waits for an answer to any of them."""
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pipeline.outcome import Emission, EmitEach, Outcome, Refuse
-from pipeline.received import Received, ReceivedAlike
+from pipeline.received import Punctuation, Received, ReceivedAlike
 from schemas.event import Event
+from schemas.state import State
 from schemas.topic import Topic
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S")
+Changed = TypeVar("Changed", contravariant=True)
+"""A state that is changed, and not given."""
 
 
 class Step(Protocol[E, S]):
@@ -62,3 +65,49 @@ class AlikeStep(Step[E, S], Protocol[E, S]):
 
     def apply_alike(self, received: ReceivedAlike[E], state: S) -> EmitEach | None:
         """What `apply` would do with one after the other. None, with nothing changed, if they must come one by one."""
+
+
+class Input(Protocol[E, Changed]):
+    """What the records of one input do to a state that has several."""
+
+    @property
+    def kind(self) -> type[E]:
+        """The input's record."""
+
+    def key(self, event: E) -> str | Refuse:
+        """As `Step.key`."""
+
+    def apply(self, received: Received[E], state: Changed) -> Outcome:
+        """As `Step.apply`."""
+
+
+class Processor(Protocol[S]):
+    """Pure, as a step; but its states are changed by several co-partitioned inputs, and by time (Kafka Streams: a
+    `Processor` with several sources and punctuation)."""
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def inputs(self) -> Mapping[str, Input[Any, S]]:
+        """By topic: every input of the state."""
+
+    def restore(self, snapshot: bytes | None) -> S:
+        """As `Step.restore`."""
+
+    def snapshot(self, state: S) -> bytes:
+        """As `Step.snapshot`."""
+
+    def forfeit(self, state: S, reason: str) -> S:
+        """As `Step.forfeit`."""
+
+    def settle(self, state: S, *, final: bool) -> Sequence[Emission]:
+        """As `Step.settle`."""
+
+    def due(self, state: S) -> int | None:
+        """When `punctuate` is to be called next, in microseconds since the epoch; None: not by time. Asked after every
+        change of the state."""
+
+    def punctuate(self, punctuation: Punctuation, state: S) -> Sequence[Emission]:
+        """What that time, which is `due` or later, does to the state. It is the log's: the same whenever the log is
+        read again."""

@@ -54,8 +54,13 @@ def state_of(topic: Topic) -> str:
 
 
 def changelog(topic: Topic) -> str:
-    """The topic that `topic`'s worker keeps its state in, named as Faust names it."""
-    return f"{WORKERS_GROUP}-{state_of(topic)}-changelog"
+    """The topic that `topic`'s worker keeps its state in."""
+    return changelog_of(state_of(topic))
+
+
+def changelog_of(state: str) -> str:
+    """A state's changelog, named as Faust names it."""
+    return f"{WORKERS_GROUP}-{state}-changelog"
 
 
 SIGNED = frozenset(topic.name for topic in TOPICS if topic.signed) | frozenset(

@@ -35,6 +35,18 @@ def stretch(settings: KafkaSettings, topic: str, starts: Mapping[int, int] | Non
         yield from _until(consumer, left)
 
 
+def stretch_of(settings: KafkaSettings, topic: str, partition: int, start: int) -> tuple[list[Record], int]:
+    """Every record there is now of one partition from `start` on, and the offset that the next one will have. Raises
+    LogUnavailable."""
+    with closing(_consumer(settings)) as consumer:
+        mark = watermarks(consumer, topic, partition)
+        begin = max(mark.low, start)
+        if begin >= mark.high:
+            return [], mark.high
+        consumer.assign([TopicPartition(topic, partition, begin)])
+        return list(_until(consumer, {partition: mark.high})), mark.high
+
+
 def at(settings: KafkaSettings, position: Position) -> Record | None:
     """The record at a position, or None where there is none (any more). Raises LogUnavailable."""
     with closing(_consumer(settings)) as consumer:

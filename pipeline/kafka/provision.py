@@ -14,7 +14,8 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from pipeline.errors import LogUnavailable, Misconfigured
 from pipeline.kafka.connection import connection
 from pipeline.settings import KafkaSettings
-from schemas.catalogue import TOPICS, changelog
+from schemas.catalogue import TOPICS, changelog, changelog_of
+from schemas.state import State
 from schemas.topic import Topic
 
 MIB = 1024 * 1024
@@ -54,14 +55,18 @@ class Existing:
     replication: int
 
 
-def provision(settings: KafkaSettings, topics: Iterable[Topic] = TOPICS, timeout: float = 30.0) -> Sequence[str]:
+def provision(
+    settings: KafkaSettings, topics: Iterable[Topic] = TOPICS, states: Iterable[State] = (), timeout: float = 30.0
+) -> Sequence[str]:
     """Creates what is missing and returns its names. Safe to run twice, and by two at a time.
 
     Raises LogUnavailable when the broker does not answer, Misconfigured when a topic has other partitions than
     declared, for keys and state would no longer meet, or when the broker refuses to make one as it is set.
     """
     admin = AdminClient(connection(settings) | {"socket.timeout.ms": 10_000}, logger=log)
-    wanted = list(_wanted(settings, topics))
+    asked = (*_wanted(settings, topics), *(each for state in states for each in _wanted_of(settings, state)))
+    # One name twice in a request, and the client crashes (confluent-kafka 2.15, `Admin_c_topic_result_to_py`).
+    wanted = list({topic.topic: topic for topic in asked}.values())
     there = {topic.name: topic for topic in existing(settings, timeout)}
     for topic in wanted:
         held = there.get(topic.topic)
@@ -121,6 +126,12 @@ def _wanted(settings: KafkaSettings, topics: Iterable[Topic]) -> Iterable[NewTop
         yield NewTopic(topic.name, partitions, settings.replication, config=topic.settings)
         if topic.stateful:
             yield NewTopic(changelog(topic), partitions, settings.replication, config=CHANGELOG_SETTINGS)
+
+
+def _wanted_of(settings: KafkaSettings, state: State) -> Iterable[NewTopic]:
+    yield from _wanted(settings, state.topics)
+    partitions = state.partitions or settings.partitions
+    yield NewTopic(changelog_of(state.name), partitions, settings.replication, config=CHANGELOG_SETTINGS)
 
 
 def _created(name: str, future: Future[None]) -> None:

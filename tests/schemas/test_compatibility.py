@@ -44,6 +44,7 @@ FINGERPRINTS = {
     19: "3943ad5694eba756",
     20: "265bd7ae16d5b991",
     21: "3b32cbad1332ef13",
+    22: "f6028ff4d1add0a5",
 }
 
 

@@ -92,6 +92,8 @@ class Recovered:
         self._log = log
         self.landed_before: list[int] = []
         self.outdated: list[bytes] = []
+        self.torn_after: int | None = None
+        """So many of the next snapshots are written: the worker ends in between."""
 
     def assignment(self) -> Assignment | None:
         return self.assigned
@@ -111,7 +113,7 @@ class Recovered:
     async def remember(self, partition: int, snapshots: Sequence[tuple[bytes, bytes]]) -> None:
         self.landed_before.append(self._log.pending)
         self.remembered.append((partition, [key for key, _ in snapshots]))
-        self.table.update(snapshots)
+        self.table.update(snapshots[: self.torn_after])
 
 
 class Ended(Exception):

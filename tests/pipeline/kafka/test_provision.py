@@ -11,8 +11,9 @@ import pytest
 from pipeline.errors import LogUnavailable, Misconfigured
 from pipeline.kafka.provision import existing, provision
 from pipeline.settings import KafkaSettings
-from schemas.catalogue import changelog
+from schemas.catalogue import changelog, changelog_of
 from schemas.clustering.topics import CLUSTERS, OBSERVED
+from schemas.state import State
 from schemas.topic import Topic
 from tests.pipeline.kafka.topics import NOBODY, Topics
 
@@ -41,6 +42,14 @@ def test_a_changelog_keeps_the_last_quarter_of_an_hour_whole(kafka: KafkaSetting
     assert int(held["min.compaction.lag.ms"]) == 15 * 60 * 1000
     assert int(held["max.compaction.lag.ms"]) > int(held["min.compaction.lag.ms"])
     assert int(held["max.message.bytes"]) == 8 * 1024 * 1024
+
+
+def test_a_state_has_its_inputs_a_changelog_and_the_order_of_its_inputs(kafka: KafkaSettings) -> None:
+    left, right = own(OBSERVED), own(OBSERVED)
+    state = State(f"s{uuid.uuid4().hex[:10]}", (replace(left, stateful=False), replace(right, stateful=False)))
+    again = replace(left, stateful=False)  # whoever names a topic twice, gets it once
+    made = provision(kafka, [again], [state])
+    assert sorted(made) == sorted([left.name, right.name, state.sequence.name, changelog_of(state.name)])
 
 
 def test_a_second_time_nothing_is_made(kafka: KafkaSettings) -> None:
