@@ -68,6 +68,8 @@ class Checkpoint(Generic[M]):
             if partition is None:
                 return
             async with partition.lock:
+                if not self._is_held(partition, event.message.generation_id):
+                    return  # it was given away meanwhile, and Faust forgets its states
                 partition.generation = event.message.generation_id
                 if not partition.pending:
                     partition.since = time.monotonic()
@@ -102,6 +104,8 @@ class Checkpoint(Generic[M]):
 
     async def _wake(self, partition: Partition[M]) -> None:
         async with partition.lock:
+            if not self._is_held(partition, partition.generation):
+                return
             try:
                 await self._work.wake(partition)
             except asyncio.CancelledError:
@@ -130,12 +134,12 @@ class Checkpoint(Generic[M]):
         return partition
 
     async def _begin_assigned(self) -> None:
-        assignment = self._engine.assignment()
+        assignment, generation = self._engine.assignment(), self._engine.generation
         if assignment is None or not assignment.active:
             return
         for number, starts in assignment.starts.items():
             partition = await self._partition(number, assignment.epoch, starts)
-            partition.generation = self._engine.generation
+            partition.generation = generation
 
     async def _partition(self, number: int, epoch: int, starts: Mapping[str, int]) -> Partition[M]:
         async with self._beginning:
@@ -163,16 +167,16 @@ class Checkpoint(Generic[M]):
                 partition.records, partition.dirty = 0, False
                 busy = time.monotonic() - begun
             await flight.landed()
-            if not self._still_ours(partition, generation):
+            if not self._is_held(partition, generation):
                 return
             await self._engine.remember(partition.number, snapshots)
-            if not self._still_ours(partition, generation):
+            if not self._is_held(partition, generation):
                 return
             for event in done:
                 event.ack()
             partition.not_before = time.monotonic() + busy / self._rhythm.share
 
-    def _still_ours(self, partition: Partition[M], generation: int) -> bool:
+    def _is_held(self, partition: Partition[M], generation: int) -> bool:
         """A generation that ended meanwhile takes its unacknowledged runs with it; others will read them."""
         return self._partitions.get(partition.number) is partition and generation == self._engine.generation
 

@@ -106,11 +106,16 @@ class Merge(Generic[S]):
                 raise Broken(f"{topic}-{number}: the state has reached {applied[topic]} but {start} is committed")
         order = await Order.read(self._sequence, number, next_entry)
         merged: Merged[S] = Merged(order, dict(starts) | applied, next_entry, at)
-        breath = Breath(self._breath)
+        breath, keys = Breath(self._breath), 0
         for key, value in self._engine.recovered_of(number):
+            keys += 1
             merged.timers.set(key, _due_of(unpack(value)[1]))
             if breath.due:
                 await breath.take()
+        log.info(
+            "%s-%d: %d keys; the order is applied up to its entry %d, and %d are written behind it",
+            *(self._processor.state.name, number, keys, next_entry, len(order.ahead)),
+        )
         return merged
 
     async def __call__(self, partition: Partition[Merged[S]], run: Run) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,6 +152,32 @@ async def test_a_key_that_is_due_again_is_told_in_its_time(
     worker.now = PATIENCE + 1000
     await worker.wake()
     assert told(log)[-1] == ("a", "l0,l1,t")
+
+
+async def test_a_partition_that_is_given_away_while_it_is_begun_applies_nothing(
+    log: MemoryLog, engine: Recovered, sequence: MemorySequence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Worker(log, engine, sequence)
+    await first.take(left(0))
+    await first.point.flush()
+    await first.take(left(1))
+    log.records.clear()
+    read = sequence.read
+
+    async def rebalance(partition: int, start: int) -> tuple[Sequence[tuple[int, Sequenced]], int]:
+        entries = await read(partition, start)
+        engine.generation += 1
+        engine.table.clear()  # as Faust does with what is another's by now
+        return entries
+
+    monkeypatch.setattr(sequence, "read", rebalance)
+    second = Worker(log, engine, sequence, left=1)
+    second.now = PATIENCE * 9
+    event = await second.take(left(1))
+    await second.wake()
+    await second.point.flush()
+    assert not log.records
+    assert not event.acked
 
 
 async def test_another_worker_that_writes_to_the_order_is_noticed_before_anything_comes_of_it(
