@@ -22,6 +22,16 @@ _PORTS = "Ports"
 _ELSEWHERE = "Parts that run elsewhere"
 
 
+KafkaLogin = Annotated[
+    bool,
+    typer.Option(
+        envvar="THALWEG_KAFKA_LOGIN",
+        help="Let nobody write to the embedded Kafka without a password: it is made, kept in the data directory, "
+        "and found there by thalweg's commands.",
+    ),
+]
+
+
 def _port(flag: str, variable: str, of: str) -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(
         flag, envvar=variable, help=f"Port of {of}.", min=1, max=65535, rich_help_panel=_PORTS
@@ -51,14 +61,7 @@ def up(
     kafka_heap_mib: Annotated[
         int, typer.Option(envvar="THALWEG_KAFKA_HEAP_MIB", help="Heap of the embedded Kafka, MiB.", min=128)
     ] = StackSettings.kafka_heap_mib,
-    kafka_login: Annotated[
-        bool,
-        typer.Option(
-            envvar="THALWEG_KAFKA_LOGIN",
-            help="Let nobody write to the embedded Kafka without a password: it is made, kept in the data directory, "
-            "and found there by thalweg's commands.",
-        ),
-    ] = StackSettings.kafka_login,
+    kafka_login: KafkaLogin = StackSettings.kafka_login,
     kafka_bootstrap: Annotated[
         str | None,
         typer.Option(envvar="THALWEG_KAFKA_BOOTSTRAP", help="host:port of your own Kafka.", rich_help_panel=_ELSEWHERE),
