@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from typing import Self
 
 from ingest_api.accounts.assembly import AccountsSettings, assemble_accounts
+from ingest_api.accounts.freshness import Freshness
 from ingest_api.accounts.streams import StreamGrants
 from ingest_api.alarms import Alarms
 from ingest_api.audit.recorder import Audit
@@ -27,6 +29,7 @@ from ingest_api.wiring import Wiring, wire
 from pipeline.clock import now
 from pipeline.errors import LogUnavailable, Misconfigured
 from pipeline.forgeries import Forgeries
+from pipeline.kafka.group import GroupWatch
 from pipeline.kafka.guard import Guard
 from pipeline.kafka.provision import existing
 from pipeline.kafka.registry import schemas
@@ -36,7 +39,7 @@ from pipeline.signatures import Signatures
 from pipeline.warehouse.reader import Reader
 from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.webhooks import Delivery
-from schemas.catalogue import TOPICS
+from schemas.catalogue import TOPICS, WORKERS_GROUP
 from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
 from schemas.operations.topics import VITALS
@@ -133,7 +136,9 @@ def assemble(settings: DoorSettings) -> Assembled:
     entities = (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS)
     views = following(settings.kafka, ordinal, entities, [deliveries, vitals], codec, guard())
     orders = LogOrders(gate, COMMANDED, views, codec, clock)
-    grants = StreamGrants(views, orders, streams.born, clock, settings.api.streams_each)
+    end = GroupWatch(settings.kafka, WORKERS_GROUP, [(STREAMS.name, 0)]).end
+    owners = Freshness(end, partial(views.reached, STREAMS), clock)
+    grants = StreamGrants(views, orders, streams.born, owners.known, clock, settings.api.streams_each)
     accounts = assemble_accounts(
         settings.api,
         settings.accounts,
@@ -156,8 +161,8 @@ def assemble(settings: DoorSettings) -> Assembled:
     )
     clustering = ClusteringDoor(gate, replies, streams, grants, reader, codec, clock, settings.api.max_points)
     audit = Audit(settings.kafka, ordinal, codec, clock, reader)
-    reached = (LogPart(settings.kafka), WarehousePart(reader), streams, views, WorkersPart(workers), replies, gate)
-    parts = (*reached, accounts, live, clustering, audit)
+    reached = (LogPart(settings.kafka), WarehousePart(reader), streams, views, owners, WorkersPart(workers))
+    parts = (*reached, replies, gate, accounts, live, clustering, audit)
     wiring = wire(settings.api, accounts.directory, parts, (), clock)
     asked = probes(settings.kafka, workers, alarms, reader, clock)
     return Assembled(replace(wiring, probes=asked, notes=alarms.notes), live.drain)

@@ -18,8 +18,8 @@ from schemas.accounts.users import User
 from schemas.grants import OPERATOR, Access, Party, Visibility, access
 
 SETTLED = 30_000_000
-"""Microseconds after its beginning at which a stream without an owner is taken for one that has none: until then this
-process may just not have read yet who owns it."""
+"""Microseconds between a stream's beginning and what is known of owners at which one without an owner is taken for one
+that has none. Its claim is in the log before it begins, but clocks differ."""
 ATTEMPTS = 5
 SEEN_SECONDS = 2.0
 RETRY_SECONDS = 5
@@ -31,14 +31,20 @@ _SUFFIX = 8
 
 
 class StreamGrants:
-    """`born` tells when the model of a stream began, None of one that has none; `most` is how many streams a user may
-    have."""
+    """`born` tells when the model of a stream began, None of one that has none; `known` until when all claims there
+    were have been read (`freshness.Freshness.known`); `most` is how many streams a user may have."""
 
     def __init__(
-        self, views: EntityViews, orders: Orders, born: Callable[[str], int | None], clock: Clock, most: int
+        self,
+        views: EntityViews,
+        orders: Orders,
+        born: Callable[[str], int | None],
+        known: Callable[[], int],
+        clock: Clock,
+        most: int,
     ) -> None:
         self.streams, self._users = views.of(Stream), views.of(User)
-        self._orders, self._born, self._clock, self._most = orders, born, clock, most
+        self._orders, self._born, self._known, self._clock, self._most = orders, born, known, clock, most
         self._own = Index(self.streams, lambda stream: (f"{stream.owner}/{stream.name}",))
 
     def party(self, principal: Principal) -> Party:
@@ -98,7 +104,7 @@ class StreamGrants:
 
     def _is_unowned(self, key: str) -> bool:
         born = self._born(key)
-        return born is not None and self._clock() - born > SETTLED
+        return born is not None and self._known() - born > SETTLED
 
     async def _claimed(self, author: Author, owner: str, name: str, held: Stream | None) -> bool:
         """Asks for a stream of that name, under a key that seems to be free; whether to look again. Raises Problem."""

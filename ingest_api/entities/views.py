@@ -96,6 +96,10 @@ class EntityViews:
         if self._follow is not None:
             await self._follow.stop()
 
+    async def reached(self, topic: Topic, offset: int, timeout: float) -> bool:
+        """Waits until all of the topic before an offset has been read; False when it was not in `timeout` seconds."""
+        return self._follow is None or await self._follow.reached(topic, offset, timeout)
+
 
 def following(
     settings: KafkaSettings,

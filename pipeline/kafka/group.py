@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -22,6 +23,7 @@ from pipeline.kafka.member import Place
 from pipeline.kafka.tail import BEGINNING, END
 from pipeline.settings import KafkaSettings
 
+A = TypeVar("A")
 log = logging.getLogger(__name__)
 
 
@@ -65,10 +67,17 @@ class GroupWatch:
     def standing(self) -> Standing:
         """Raises LogUnavailable, also while another thread still waits for an answer: a broker that is away must not
         gather threads."""
+        return self._asked(self._standing)
+
+    def end(self) -> int:
+        """The offset behind the last record of the first place. Raises LogUnavailable as `standing` does."""
+        return self._asked(lambda: self._offsets(END)[self._places[0]])
+
+    def _asked(self, ask: Callable[[], A]) -> A:
         if not self._asking.acquire(blocking=False):
             raise LogUnavailable(f"the offsets of group {self._group} have been asked for and have not come yet")
         try:
-            return self._standing()
+            return ask()
         except KafkaException as error:
             raise LogUnavailable(
                 f"the offsets of group {self._group} are not to be had: {error.args[0].str()}"

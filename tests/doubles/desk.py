@@ -116,7 +116,11 @@ class Desk:
         self.orders = MemoryOrders(views, clock)
         self.outbox = Outbox(views, self.orders.mails)
         self.born: dict[str, int] = {}
-        self.grants = StreamGrants(views, self.orders, self.born.get, clock, settings.streams_each)
+        self.known: Clock = clock
+        """Until when every claim has been read."""
+        self.grants = StreamGrants(
+            views, self.orders, self.born.get, lambda: self.known(), clock, settings.streams_each
+        )
         own = AccountsSettings(SEALS, mail or MailSettings(), allowed or Allowed())
         self.door: AccountsDoor = assemble_accounts(
             settings, own, views, self.orders, self.grants, self.outbox.post, self.outbox.deliver, clock

@@ -130,6 +130,14 @@ async def test_a_stream_that_has_just_begun_is_nobodys_to_read_before_it_is_sure
     assert eve.reads("new")
 
 
+async def test_a_server_that_cannot_read_the_owners_opens_no_new_stream_however_long_it_lasts(at: House) -> None:
+    eve, read_until = await user(at, "eve"), at.clock()
+    at.desk.known = lambda: read_until
+    at.desk.born["before"], at.desk.born["since"] = read_until - SETTLED - 1, read_until
+    at.clock.ahead += 10 * SETTLED // 1_000_000
+    assert [eve.reads("before"), eve.reads("since")] == [True, False]
+
+
 async def test_a_stream_is_shown_to_a_team_or_to_everybody(at: House) -> None:
     ada, eve = await user(at, "ada"), await user(at, "eve")
     await ada.write("pumps")
