@@ -184,7 +184,7 @@ def test_an_input_without_points_is_a_failure(thalweg: Thalweg, stream: str, tmp
         assert "rows, " in out
     told = json.loads(thalweg("produce", "points", "-s", stream, str(file), "--skip-bad-rows", "--json", status=1)[0])
     assert (told["points"], told["rows"], told["bad_rows"], told["complete"]) == (0, 1, 1, False)
-    _, err = thalweg("produce", "points", "-s", stream, str(tmp_path), status=2)
+    _, err = thalweg("produce", "points", "-s", stream, str(tmp_path), status=78)
     assert "is a directory: name a file in it" in err
     assert of_stream(thalweg, stream) == []
 
@@ -242,7 +242,7 @@ def test_tail_follows_what_comes_and_ends_quietly_when_nobody_reads(thalweg: Tha
 
 
 def test_an_unknown_topic_and_an_absent_broker_are_told_with_what_to_do(thalweg: Thalweg) -> None:
-    assert "`thalweg topics create` makes ours" in thalweg("tail", "no.such.topic", status=2)[1]
+    assert "`thalweg topics create` makes ours" in thalweg("tail", "no.such.topic", status=78)[1]
     [port] = free_ports(1)
     err = thalweg("topics", "list", "--bootstrap", f"127.0.0.1:{port}", status=1)[1]
     assert err.count("\n") == 1
