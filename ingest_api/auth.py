@@ -140,9 +140,9 @@ def may(permission: str, *, query: bool = False) -> Guard:
     return Guard(Entry.PERMITTED, permission, query=query)
 
 
-def authenticated() -> Guard:
-    """Whoever has a valid credential, with any permission or none."""
-    return Guard(Entry.AUTHENTICATED)
+def authenticated(*, query: bool = False) -> Guard:
+    """Whoever has a valid credential, with any permission or none; `query` as of `may`."""
+    return Guard(Entry.AUTHENTICATED, query=query)
 
 
 def public(*, limited: bool = True) -> Guard:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ingest_api.live.subscriber import CREDENTIAL, Subscriber
 from ingest_api.principal import Accounts, Principal
@@ -19,13 +19,13 @@ async def keep_checking(
     accounts: Accounts,
     principal: Principal,
     subscriber: Subscriber,
-    permission: str,
+    permissions: Callable[[], Iterable[str]],
     interval: float,
     regard: Callable[[Principal], None],
 ) -> None:
-    """Ends the subscriber when its credential has expired, was revoked, or no longer grants the permission: at once
-    when its account changes, and every so often, since time alone ends credentials too. `regard` is called with the
-    principal as it is then.
+    """Ends the subscriber when its credential has expired, was revoked, or no longer grants one of the permissions: at
+    once when its account changes, and every so often, since time alone ends credentials too. `regard` is called with
+    the principal as it is then.
 
     A crowd that came at once is not looked at all at once.
     """
@@ -37,7 +37,8 @@ async def keep_checking(
             wait = interval
             try:
                 held = accounts.recheck(principal)
-                held.require(permission)
+                for permission in permissions():
+                    held.require(permission)
                 regard(held)
             except Problem as problem:
                 log.info("live: %s must go: %s", subscriber.id, problem)

@@ -29,9 +29,10 @@ FIRST_MESSAGE_BYTES = 16 * 1024
 WAYS = ("token", "api_key", "ticket")
 
 
-async def welcome(websocket: WebSocket, permission: str) -> Principal | None:
-    """Who knocks, if that one may come in; otherwise the reason is told, the socket closed, and None returned. Who
-    shows no credential with the handshake may show one in the first message: `{"type": "auth", "token": …}`."""
+async def welcome(websocket: WebSocket, permission: str | None = None) -> Principal | None:
+    """Who knocks, if that one may come in, and holds the permission where one is given; otherwise the reason is told,
+    the socket closed, and None returned. Who shows no credential with the handshake may show one in the first message:
+    `{"type": "auth", "token": …}`."""
     live = await live_or_refuse(websocket)
     if live is None:
         return None
@@ -42,7 +43,8 @@ async def welcome(websocket: WebSocket, permission: str) -> Principal | None:
         return None
     try:
         principal = await _authenticated(websocket)
-        principal.require(permission)
+        if permission is not None:
+            principal.require(permission)
     except Problem as problem:
         await refuse(websocket, problem, 1008 if problem.status < 429 else 1013)
         return None

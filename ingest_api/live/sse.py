@@ -21,6 +21,7 @@ from ingest_api.live.follow import RETRY_MS, Opening, follow
 from ingest_api.live.framing import Wire
 from ingest_api.live.message import Outgoing
 from ingest_api.live.subscriber import SLOW, Subscriber
+from ingest_api.live.subscription import needed
 from ingest_api.outlet import outlet_of
 from ingest_api.principal import Principal
 from ingest_api.problems import Problem
@@ -50,7 +51,6 @@ class EventStream(EventSourceResponse):
         opening: Opening,
         request: Request,
         principal: Principal,
-        permission: str,
     ) -> None:
         super().__init__(
             _events(live, subscriber, opening, _ids(request)),
@@ -58,7 +58,7 @@ class EventStream(EventSourceResponse):
             sep="\n",
             send_timeout=live.settings.write_deadline,
         )
-        self._live, self._subscriber, self._permission = live, subscriber, permission
+        self._live, self._subscriber = live, subscriber
         self._request = request
         self._accounts, self._principal = wiring_of(request).accounts, principal
 
@@ -68,7 +68,7 @@ class EventStream(EventSourceResponse):
             self._subscriber.attach(outlet_of(scope), Wire.CHUNK)
         regard = partial(self._live.regard, self._subscriber)
         checking = asyncio.create_task(
-            keep_checking(self._accounts, self._principal, self._subscriber, self._permission, interval, regard)
+            keep_checking(self._accounts, self._principal, self._subscriber, self._needed, interval, regard)
         )
         try:
             await super().__call__(scope, receive, send)
@@ -78,6 +78,9 @@ class EventStream(EventSourceResponse):
         finally:
             checking.cancel()
             self._live.hub.leave(self._subscriber)
+
+    def _needed(self) -> frozenset[str]:
+        return needed(self._subscriber.interests, self._live.watches)
 
 
 async def _events(live: Live, subscriber: Subscriber, opening: Opening, ids: Ids) -> AsyncGenerator[bytes, None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ingest_api.live.backlog import Policy
 from ingest_api.live.watch import Watch
 from ingest_api.principal import Principal
-from ingest_api.problems import FieldError, Invalid
+from ingest_api.problems import FieldError, Forbidden, Invalid
 
 Interest = tuple[str, str | None]
 """(kind, stream); None means every stream."""
@@ -68,9 +68,23 @@ def matches(interests: Interests, kind: str, stream: str) -> bool:
     return (kind, None) in interests or (kind, stream) in interests
 
 
-def require(principal: Principal, kinds: Iterable[str], watches: Sequence[Watch]) -> None:
-    """Raises Forbidden, naming the permission that one of the kinds needs and the principal lacks."""
-    asked = set(kinds)
+def readable(principal: Principal, topics: Sequence[str], watches: Sequence[Watch]) -> list[str]:
+    """The kinds in `a,b` lists; where nothing is listed, every kind that the principal may read, so that a kind that is
+    added takes nothing from who may not read it. Raises Invalid, and Forbidden where a kind is listed that they may not
+    read, or there is none that they may."""
+    permitted = [watch.kind for watch in watches if principal.may(watch.permission)]
+    if not any(name.strip() for text in topics for name in text.split(",")):
+        if not permitted:
+            raise Forbidden(watches[0].permission)
+        return permitted
+    kinds = kinds_of(topics, watches)
     for watch in watches:
-        if watch.kind in asked:
+        if watch.kind in kinds:
             principal.require(watch.permission)
+    return kinds
+
+
+def needed(interests: Interests, watches: Sequence[Watch]) -> frozenset[str]:
+    """The permissions that it takes to be told all of this."""
+    kinds = {kind for kind, _ in interests}
+    return frozenset(watch.permission for watch in watches if watch.kind in kinds)

@@ -40,7 +40,15 @@ from ingest_api.live.inbound import Json, parsed, strings
 from ingest_api.live.message import Outgoing
 from ingest_api.live.pace import Pace
 from ingest_api.live.subscriber import FAILED, GONE, IDLE, TOO_LARGE, Subscriber
-from ingest_api.live.subscription import Interests, interests_in, kinds_of, require, with_more, without
+from ingest_api.live.subscription import (
+    Interests,
+    interests_in,
+    kinds_of,
+    needed,
+    readable,
+    with_more,
+    without,
+)
 from ingest_api.outlet import outlet_of
 from ingest_api.principal import Principal
 from ingest_api.problems import FieldError, Invalid, Problem
@@ -90,14 +98,16 @@ class Connection:
         """The documented error message; `extra` names what it belongs to, as `batch_id`. Raises Gone."""
         await self.send({**error_message(problem, iso(self.live.clock())), **extra})
 
-    async def run(self, on_message: OnMessage | None, opening: Opening, permission: str) -> None:
-        """Until the client leaves or must go."""
+    async def run(self, on_message: OnMessage | None, opening: Opening, permissions: frozenset[str]) -> None:
+        """Until the client leaves or must go: it must keep these permissions, and those of all that it is told."""
+
+        def kept() -> frozenset[str]:
+            return permissions | needed(self.subscriber.interests, self.live.watches)
+
         accounts, interval = wiring_of(self.websocket).accounts, self.live.settings.recheck
         aside = [
             asyncio.create_task(self._read(on_message)),
-            asyncio.create_task(
-                keep_checking(accounts, self.principal, self.subscriber, permission, interval, self._regard)
-            ),
+            asyncio.create_task(keep_checking(accounts, self.principal, self.subscriber, kept, interval, self._regard)),
         ]
         try:
             await self._write(opening)
@@ -206,13 +216,14 @@ class Connection:
             raise Invalid([FieldError("type", "one of auth, ping, pong, subscribe, unsubscribe")])
 
     async def _change(self, message: Json, more: bool) -> None:
-        kinds = kinds_of(strings(message, "topics"), self.live.watches)
+        topics = strings(message, "topics")
         streams = [*strings(message, "stream"), *strings(message, "streams")]
         held = self.subscriber.interests
         if more:
-            require(self.principal, kinds, self.live.watches)
+            kinds = readable(self.principal, topics, self.live.watches)
             changed = with_more(held, self.live.meant(self.principal, interests_in(kinds, streams)))
         else:
+            kinds = kinds_of(topics, self.live.watches)
             changed = without(held, kinds, [self.live.grants.key_of(self.principal, name) for name in streams])
         await self._hear(changed)
 
@@ -240,12 +251,13 @@ async def serve(
     on_message: OnMessage | None,
     interests: Interests,
     *,
-    permission: str = "clustering:read",
+    permission: str | None = None,
     policy: Policy = Policy.CONFLATE,
     opening: Opening | None = None,
 ) -> None:
     """Accepts, greets, and serves until the client leaves or must go. Messages go to `on_message`, but for `auth`,
-    `ping`, `subscribe` and `unsubscribe`, which are answered here. `permission` is what the principal must keep."""
+    `ping`, `subscribe` and `unsubscribe`, which are answered here. `permission` is what the principal must keep,
+    beside those that what it is told needs."""
     live = await live_or_refuse(websocket)
     if live is None:
         return
@@ -254,8 +266,9 @@ async def serve(
     except Problem as problem:
         await refuse(websocket, problem, 1013)
         return
+    kept = frozenset[str]() if permission is None else frozenset({permission})
     try:
         await accept(websocket)
-        await Connection(websocket, principal, live, subscriber).run(on_message, opening or Opening(), permission)
+        await Connection(websocket, principal, live, subscriber).run(on_message, opening or Opening(), kept)
     finally:
         live.hub.leave(subscriber)

@@ -19,7 +19,7 @@ async def test_who_is_banned_loses_what_an_api_key_opened_at_once() -> None:
         principal = await accounts.authenticate_key(made.json()["key"])
         subscriber = Subscriber(principal.id, frozenset(), Policy.CONFLATE, Bounds(10, 1000), Party("ada"))
         checking = asyncio.create_task(
-            keep_checking(accounts, principal, subscriber, "clustering:read", 24 * 3600, lambda _: None)
+            keep_checking(accounts, principal, subscriber, lambda: ["clustering:read"], 24 * 3600, lambda _: None)
         )
         await asyncio.sleep(0)
         ada = accounts.named("ada")

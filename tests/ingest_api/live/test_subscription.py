@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_api.live.backlog import Bounds, Policy
+from ingest_api.live.clustering import WATCHES
 from ingest_api.live.hub import Hub
 from ingest_api.live.subscriber import Subscriber
-from ingest_api.live.subscription import Interests, interests_in, matches, with_more, without
-from ingest_api.problems import Busy, Invalid
+from ingest_api.live.subscription import Interests, interests_in, matches, needed, readable, with_more, without
+from ingest_api.principal import Principal
+from ingest_api.problems import Busy, Forbidden, Invalid
 from schemas.grants import Access, Party
 from tests.doubles.grants import EVERYBODY, Open
 from tests.ingest_api.live.records import frame
@@ -46,6 +50,33 @@ def test_a_hub_delivers_to_whom_it_concerns_once_after_any_changes(
     hub.leave(subscriber)
     hub.publish([frame(1, stream="a")], 0.0)
     assert len(hub) == 0
+
+
+def reader(*permissions: str) -> Principal:
+    return Principal("key:r", "r", frozenset(permissions))
+
+
+TWO = (*WATCHES, replace(WATCHES[0], kind="tasks", permission="tasks:read"))
+
+
+def test_who_names_no_topics_is_told_what_they_may_read_whatever_else_there_is() -> None:
+    of_clustering = [watch.kind for watch in WATCHES]
+    assert readable(reader("clustering:read"), (), TWO) == of_clustering
+    assert readable(reader("tasks:read"), (" , ",), TWO) == ["tasks"]
+    assert readable(reader("tasks:read", "clustering:read"), (), TWO) == [*of_clustering, "tasks"]
+
+
+def test_who_names_a_topic_needs_its_permission_and_no_other() -> None:
+    assert readable(reader("tasks:read"), ("tasks",), TWO) == ["tasks"]
+    with pytest.raises(Forbidden, match="tasks:read"):
+        readable(reader("clustering:read"), ("clusters,tasks",), TWO)
+    with pytest.raises(Forbidden, match="clustering:read"):
+        readable(reader("files:read"), (), TWO)
+
+
+def test_what_is_told_needs_the_permissions_of_its_kinds() -> None:
+    assert needed(interests_in(["drift", "tasks"], ["a"]), TWO) == {"clustering:read", "tasks:read"}
+    assert needed(frozenset(), TWO) == frozenset()
 
 
 def test_of_all_who_listen_those_are_told_who_may_read_at_that_moment() -> None:
