@@ -174,7 +174,7 @@ async def test_a_worker_that_joins_and_leaves_under_load_changes_nothing(
 async def test_a_static_worker_that_is_back_in_time_is_not_missed(
     kafka: KafkaSettings, make: Make, prefix: str
 ) -> None:
-    told = {"THALWEG_WORKER_STATIC": "true", "THALWEG_WORKER_SESSION_SECONDS": "120"}
+    told = {"THALWEG_WORKER_STATIC": "true", "THALWEG_WORKER_SESSION_SECONDS": "35"}
     one, two = make(94, **told), make(95, **told)
     for each in (one, two):
         each.launch()
