@@ -17,7 +17,23 @@ Changed = TypeVar("Changed", contravariant=True)
 """A state that is changed, and not given."""
 
 
-class Step(Protocol[E, S]):
+class Stateful(Protocol[S]):
+    """States that the caller keeps, by key, and writes down as bytes."""
+
+    def restore(self, snapshot: bytes | None) -> S:
+        """The state as snapshot, or a new one. Raises Broken for bytes that are no snapshot."""
+
+    def snapshot(self, state: S) -> bytes:
+        """At most `MAX_SNAPSHOT` of `topologies.states` bytes, or the state is given up: see `forfeit`."""
+
+    def forfeit(self, state: S, reason: str) -> S:
+        """The state to keep in place of one that cannot be kept: it refuses what comes until it is reset."""
+
+    def settle(self, state: S, *, final: bool) -> Sequence[Emission]:
+        """What the state still owes the world since it last told, if it is time; `final`: all it owes, now."""
+
+
+class Step(Stateful[S], Protocol[E, S]):
     """Pure: no I/O, no clock but the one it was made with. States belong to keys; the caller keeps them."""
 
     @property
@@ -32,15 +48,6 @@ class Step(Protocol[E, S]):
         """Whose state the record needs, never empty; equals the record's Kafka key. A name that nothing may have is
         refused here, before it has a state."""
 
-    def restore(self, snapshot: bytes | None) -> S:
-        """The state as snapshot, or a new one. Raises Broken for bytes that are no snapshot."""
-
-    def snapshot(self, state: S) -> bytes:
-        """At most `MAX_SNAPSHOT` of `topologies.apply` bytes, or the state is given up: see `forfeit`."""
-
-    def forfeit(self, state: S, reason: str) -> S:
-        """The state to keep in place of one that cannot be kept: it refuses what comes until it is reset."""
-
     def exists(self, state: S) -> bool:
         """Whether there is anything in it to keep."""
 
@@ -50,9 +57,6 @@ class Step(Protocol[E, S]):
     def apply(self, received: Received[E], state: S, room: bool = True) -> Outcome:
         """What the record does. May change the state; a refused record must leave it able to go on, and one that does
         not exist as it is. Without `room` a state that does not exist must not begin."""
-
-    def settle(self, state: S, *, final: bool) -> Sequence[Emission]:
-        """What the state still owes the world since it last told, if it is time; `final`: all it owes, now."""
 
 
 @runtime_checkable
@@ -81,7 +85,7 @@ class Input(Protocol[E, Changed]):
         """As `Step.apply`."""
 
 
-class Processor(Protocol[S]):
+class Processor(Stateful[S], Protocol[S]):
     """Pure, as a step; but its states are changed by several co-partitioned inputs, and by time (Kafka Streams: a
     `Processor` with several sources and punctuation)."""
 
@@ -91,18 +95,6 @@ class Processor(Protocol[S]):
     @property
     def inputs(self) -> Mapping[str, Input[Any, S]]:
         """By topic: every input of the state."""
-
-    def restore(self, snapshot: bytes | None) -> S:
-        """As `Step.restore`."""
-
-    def snapshot(self, state: S) -> bytes:
-        """As `Step.snapshot`."""
-
-    def forfeit(self, state: S, reason: str) -> S:
-        """As `Step.forfeit`."""
-
-    def settle(self, state: S, *, final: bool) -> Sequence[Emission]:
-        """As `Step.settle`."""
 
     def due(self, state: S) -> int | None:
         """When `punctuate` is to be called next, in microseconds since the epoch; None: not by time. Asked after every

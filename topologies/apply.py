@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from heapq import heapify, heappop, heapreplace
 from typing import Any, Generic, TypeVar
 
@@ -17,70 +17,28 @@ from schemas.position import Position
 from schemas.topic import Topic
 from topologies.breath import Breath
 from topologies.deliver import Deliver
-from topologies.framing import key_of, pack, unpack
+from topologies.framing import key_of, unpack
 from topologies.gather import WORTHWHILE, gather, take_in_alike
 from topologies.intake import Placement, raw_of, take_in
 from topologies.partition import Engine, Partition
 from topologies.quota import Quota, quota_key, restored
 from topologies.reached import check_reached, record_reached
 from topologies.runs import Run
+from topologies.states import MAX_LIVE, MAX_LIVE_BYTES, Live, States
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S")
-log = logging.getLogger(__name__)
 
-MAX_SNAPSHOT = 7 * 1024 * 1024
-"""Bytes of one state; the changelog's records may have 8 MiB."""
 MAX_STATES = 10_000
 ATTEMPTS = 2
 """At taking a piece at once: all of it, and all but the first, which may be a stream's beginning."""
-MAX_LIVE = 10_000
-MAX_LIVE_BYTES = 256 * 1024 * 1024
-"""Of the snapshots of a partition's states in memory, which take two or three times as much as they are written. Those
-that have not been needed for longest go; their snapshots stay, as they are: of doubles that were learned, compressing
-saves a twentieth."""
 
 
-@dataclass(slots=True)
-class Live(Generic[S]):
-    """A key's state in memory, and the last offset it has applied. `size` is that of its snapshot, in bytes."""
-
-    state: S
-    applied: int
-    size: int = 0
-
-
-@dataclass(slots=True)
-class States(Generic[S]):
-    """By key: those that are in memory, the last used last, and which of them the changelog does not have as they are.
-    `leaving` are snapshots of states that have left the memory and are under way to the changelog: until they are
-    there, a state is restored from here. `size` is the sum of the sizes of the live. `quota` counts the states, in
-    memory or not."""
+@dataclass(slots=True, kw_only=True)
+class Counted(States[S]):
+    """States of which there may be so many: `quota` counts them, in memory or not."""
 
     quota: Quota
-    live: dict[str, Live[S]] = field(default_factory=dict)
-    dirty: dict[str, None] = field(default_factory=dict)
-    leaving: dict[str, bytes] = field(default_factory=dict)
-    size: int = 0
-
-    def measure(self, live: Live[S], size: int) -> None:
-        self.size += size - live.size
-        live.size = size
-
-    def forget(self, key: str) -> None:
-        """Of a key that has no state and is not dirty: nobody fills the memory with names."""
-        self.measure(self.live[key], 0)
-        del self.live[key]
-
-    def evict(self, most: int, most_bytes: int, snapshots: Mapping[str, bytes]) -> None:
-        """Lets go of those that have not been used for longest, down to the bounds. None may be dirty; what the
-        changelog does not have yet is among the snapshots."""
-        while self.live and (len(self.live) > most or self.size > most_bytes):
-            key = next(iter(self.live))
-            self.measure(self.live[key], 0)
-            del self.live[key]
-            if key in snapshots:
-                self.leaving[key] = snapshots[key]
 
 
 class Apply(Generic[E, S]):
@@ -110,7 +68,7 @@ class Apply(Generic[E, S]):
     def topics(self) -> Sequence[Topic]:
         return (self._step.topic,)
 
-    async def begin(self, number: int, starts: Mapping[str, int]) -> States[S]:
+    async def begin(self, number: int, starts: Mapping[str, int]) -> Counted[S]:
         """None yet: each is restored when it is needed. How many there are, a changelog from before this was written
         there does not say: then its snapshots are counted."""
         check_reached(self._engine, self._step.topic, number, starts[self._step.topic.name])
@@ -118,19 +76,19 @@ class Apply(Generic[E, S]):
         reached = 0 if own is None else unpack(own)[0]
         told = self._engine.recovered(quota_key(number))
         if told is not None:
-            return States(restored(told, reached, self._max_states))
+            return Counted(quota=restored(told, reached, self._max_states))
         breath, count, names = Breath(self._breath), 0, 0
         for _, value in self._engine.recovered_of(number):
             names += 1
             count += self._step.holds(unpack(value)[1])
             if breath.due:
                 await breath.take()
-        return States(Quota(self._max_states, count, names, reached, told=not names))
+        return Counted(quota=Quota(self._max_states, count, names, reached, told=not names))
 
-    async def wake(self, partition: Partition[States[S]]) -> None:
+    async def wake(self, partition: Partition[Counted[S]]) -> None:
         """Nothing is due by time."""
 
-    async def __call__(self, partition: Partition[States[S]], run: Run) -> None:
+    async def __call__(self, partition: Partition[Counted[S]], run: Run) -> None:
         breath = Breath(self._breath)
         pieces = (run.records,) if self._alike is None else gather(run.records)
         tight = partition.memory.quota.is_tight(len({record.key for record in run.records}))
@@ -142,17 +100,17 @@ class Apply(Generic[E, S]):
         await self._deliver.make_room(partition.flight)
         partition.has_applied(run)
 
-    async def _breathe(self, breath: Breath, partition: Partition[States[S]]) -> None:
+    async def _breathe(self, breath: Breath, partition: Partition[Counted[S]]) -> None:
         await breath.take()
         await self._deliver.make_room(partition.flight)
 
-    def _by_key(self, partition: Partition[States[S]], pieces: Iterable[Sequence[Any]]) -> Iterator[Any]:
+    def _by_key(self, partition: Partition[Counted[S]], pieces: Iterable[Sequence[Any]]) -> Iterator[Any]:
         """Of one piece after the other, what is to be applied one by one; None where many have been at once."""
         for piece in pieces:
             yield from self._left_of(partition, piece)
             yield None
 
-    def _in_turn(self, partition: Partition[States[S]], pieces: Iterable[Sequence[Any]]) -> Iterator[Any]:
+    def _in_turn(self, partition: Partition[Counted[S]], pieces: Iterable[Sequence[Any]]) -> Iterator[Any]:
         """The same, in the order of the log: which key's state begins first decides whether another's may. Records that
         are applied at once, where the first of them stands, are of a state that exists, and begin none."""
         turns = [(piece[0].offset, 0, piece) for piece in pieces if piece]
@@ -169,7 +127,7 @@ class Apply(Generic[E, S]):
             else:
                 heappop(turns)
 
-    def _left_of(self, partition: Partition[States[S]], piece: Sequence[Any]) -> Sequence[Any]:
+    def _left_of(self, partition: Partition[Counted[S]], piece: Sequence[Any]) -> Sequence[Any]:
         """What of the piece is to be applied one by one: all else has been. If not all can be taken at once, then
         perhaps all but the first: it may be a stream's beginning."""
         if self._alike is None:
@@ -181,7 +139,7 @@ class Apply(Generic[E, S]):
             return () if self._at_once(self._alike, partition, piece[1:]) else piece[1:]
         return piece
 
-    def _at_once(self, step: AlikeStep[E, S], partition: Partition[States[S]], piece: Sequence[Any]) -> bool:
+    def _at_once(self, step: AlikeStep[E, S], partition: Partition[Counted[S]], piece: Sequence[Any]) -> bool:
         """Whether the records, all of one key, could be applied together."""
         received = take_in_alike(piece, step, self._codec)
         if received is None:
@@ -200,13 +158,13 @@ class Apply(Generic[E, S]):
         self._deliver.each(outcome, received, step.topic, raw.key, partition.flight)
         return True
 
-    def _one(self, partition: Partition[States[S]], raw: Raw) -> None:
+    def _one(self, partition: Partition[Counted[S]], raw: Raw) -> None:
         received = take_in(raw, self._codec, self._step.kind)
         refused = received if isinstance(received, Refuse) else self._into_state(partition, received)
         if refused is not None:
             self._deliver(refused, self._step.topic, raw, partition.flight)
 
-    def _into_state(self, partition: Partition[States[S]], received: Received[E]) -> Refuse | None:
+    def _into_state(self, partition: Partition[Counted[S]], received: Received[E]) -> Refuse | None:
         """Applies and delivers, unless the state has applied it already; or why no state may see it."""
         key, raw = self._step.key(received.event), received.raw
         if isinstance(key, Refuse):
@@ -222,7 +180,7 @@ class Apply(Generic[E, S]):
                 self._tell(partition, raw, key, live.state)
         return None
 
-    def _applied(self, states: States[S], key: str, live: Live[S], received: Received[E]) -> Outcome:
+    def _applied(self, states: Counted[S], key: str, live: Live[S], received: Received[E]) -> Outcome:
         """A record after which there is no state, where there was none, leaves nothing behind."""
         offset, new, existed = received.position.offset, live.applied < 0, self._step.exists(live.state)
         room = existed or states.quota.admits(offset, new=new)
@@ -239,48 +197,27 @@ class Apply(Generic[E, S]):
             states.forget(key)
         return outcome
 
-    def _tell(self, partition: Partition[States[S]], raw: Raw, key: str, state: S) -> None:
+    def _tell(self, partition: Partition[Counted[S]], raw: Raw, key: str, state: S) -> None:
         """Behind an answer, so that it does not wait, and at once, since who asked may look for more."""
         emissions = self._step.settle(state, final=False)
         if emissions:
             self._deliver.emit(emissions, raw.position, key.encode(), partition.flight)
 
-    def _live(self, partition: Partition[States[S]], key: str) -> Live[S]:
-        states = partition.memory
-        live = states.live.pop(key, None)
-        if live is None:
-            value = states.leaving.get(key) or self._engine.recovered(key_of(partition.number, key))
-            applied, body = (-1, None) if value is None else unpack(value)
-            live = Live(self._step.restore(body), applied)
-            states.measure(live, 0 if value is None else len(value))
-        states.live[key] = live  # the last used
-        return live
+    def _live(self, partition: Partition[Counted[S]], key: str) -> Live[S]:
+        recovered = partial(self._engine.recovered, key_of(partition.number, key))
+        return partition.memory.use(key, recovered, self._step.restore)
 
-    def settle(self, partition: Partition[States[S]], *, final: bool) -> None:
-        for key in partition.memory.dirty:
-            live = partition.memory.live[key]
-            emissions = self._step.settle(live.state, final=final)
-            if emissions:
-                source = Position(self._step.topic.name, partition.number, live.applied)
-                self._deliver.emit(emissions, source, key.encode(), partition.flight)
+    def settle(self, partition: Partition[Counted[S]], *, final: bool) -> None:
+        for key, applied, emissions in partition.memory.settle(self._step, final=final):
+            source = Position(self._step.topic.name, partition.number, applied)
+            self._deliver.emit(emissions, source, key.encode(), partition.flight)
 
-    def snapshots(self, partition: Partition[States[S]]) -> list[tuple[bytes, bytes]]:
-        """Of every changed state. Those of the time before are in the changelog by now."""
-        states, snapshots = partition.memory, dict[str, bytes]()
-        for key in states.dirty:
-            live = states.live[key]
-            body = self._step.snapshot(live.state)
-            if len(body) > MAX_SNAPSHOT:
-                reason = f"its snapshot has {len(body)} bytes and may have {MAX_SNAPSHOT}"
-                log.error("%s: the state of %r is given up: %s", self._step.topic.name, key, reason)
-                live.state = self._step.forfeit(live.state, reason)
-                body = self._step.snapshot(live.state)
-            snapshots[key] = pack(live.applied, body)
-            states.measure(live, len(snapshots[key]))
-        states.dirty, states.leaving = {}, {}
-        states.evict(self._max_live, self._max_bytes, snapshots)
+    def snapshots(self, partition: Partition[Counted[S]]) -> list[tuple[bytes, bytes]]:
+        """Of every changed state."""
+        states, name = partition.memory, self._step.topic.name
+        snapshots = states.snapshots(name, self._step, self._max_live, self._max_bytes, lambda _, __, body: body)
         return [
-            *states.quota.snapshot(partition.number, partition.applied[self._step.topic.name]),
+            *states.quota.snapshot(partition.number, partition.applied[name]),
             *((key_of(partition.number, key), snapshot) for key, snapshot in snapshots.items()),
             record_reached(partition, self._step.topic),
         ]

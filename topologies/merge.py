@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import struct
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pipeline.clock import Clock
@@ -19,15 +19,14 @@ from schemas.codec import Codec
 from schemas.position import Position
 from schemas.state import Sequenced
 from schemas.topic import Topic
-from topologies.apply import MAX_LIVE, MAX_LIVE_BYTES, MAX_SNAPSHOT, Live, States
 from topologies.breath import Breath
 from topologies.deliver import Deliver
 from topologies.framing import key_of, pack, unpack
 from topologies.intake import Placement, raw_of, take_in
 from topologies.partition import Engine, Partition
-from topologies.quota import Quota
 from topologies.runs import Run
 from topologies.sequence import Order, SequenceLog
+from topologies.states import MAX_LIVE, MAX_LIVE_BYTES, Live, States
 from topologies.timers import Timers
 
 S = TypeVar("S")
@@ -47,7 +46,7 @@ class Merged(Generic[S]):
     applied: dict[str, int]
     next_entry: int
     at: int
-    states: States[S] = field(default_factory=lambda: States(Quota(sys.maxsize, 0, 0, 0)))
+    states: States[S] = field(default_factory=lambda: States())
     timers: Timers = field(default_factory=Timers)
     waiting: list[Run] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
@@ -211,40 +210,29 @@ class Merge(Generic[S]):
         return None
 
     def _live(self, partition: Partition[Merged[S]], key: str) -> Live[S]:
-        states = partition.memory.states
-        live = states.live.pop(key, None)
-        if live is None:
-            value = states.leaving.get(key) or self._engine.recovered(key_of(partition.number, key))
-            applied, body = (-1, None) if value is None else unpack(value)
-            live = Live(self._processor.restore(None if body is None else body[_DUE.size :]), applied)
-            states.measure(live, 0 if value is None else len(value))
-        states.live[key] = live  # the last used
-        return live
+        recovered = partial(self._engine.recovered, key_of(partition.number, key))
+        return partition.memory.states.use(key, recovered, self._restore)
+
+    def _restore(self, body: bytes | None) -> S:
+        return self._processor.restore(None if body is None else body[_DUE.size :])
 
     def settle(self, partition: Partition[Merged[S]], *, final: bool) -> None:
-        for key in partition.memory.states.dirty:
-            live = partition.memory.states.live[key]
-            emissions = self._processor.settle(live.state, final=final)
-            if emissions:
-                source = Position(self._processor.state.sequence.name, partition.number, live.applied)
-                self._deliver.emit(emissions, source, key.encode(), partition.flight)
+        for key, applied, emissions in partition.memory.states.settle(self._processor, final=final):
+            source = Position(self._processor.state.sequence.name, partition.number, applied)
+            self._deliver.emit(emissions, source, key.encode(), partition.flight)
 
     def snapshots(self, partition: Partition[Merged[S]]) -> list[tuple[bytes, bytes]]:
-        merged, snapshots = partition.memory, dict[str, bytes]()
-        for key in merged.states.dirty:
-            live = merged.states.live[key]
-            body = self._processor.snapshot(live.state)
-            if len(body) > MAX_SNAPSHOT:
-                reason = f"its snapshot has {len(body)} bytes and may have {MAX_SNAPSHOT}"
-                log.error("%s: the state of %r is given up: %s", self._processor.state.name, key, reason)
-                live.state = self._processor.forfeit(live.state, reason)
-                merged.timers.set(key, self._processor.due(live.state))
-                body = self._processor.snapshot(live.state)
-            due = self._processor.due(live.state)
-            snapshots[key] = pack(live.applied, _DUE.pack(NEVER if due is None else due) + body)
-            merged.states.measure(live, len(snapshots[key]))
-        merged.states.dirty, merged.states.leaving = {}, {}
-        merged.states.evict(self._max_live, self._max_bytes, snapshots)
+        """Each says in front when its key is due."""
+        merged = partition.memory
+
+        def with_due(key: str, state: S, body: bytes) -> bytes:
+            due = self._processor.due(state)
+            merged.timers.set(key, due)  # of a state that was given up, another than before
+            return _DUE.pack(NEVER if due is None else due) + body
+
+        snapshots = merged.states.snapshots(
+            self._processor.state.name, self._processor, self._max_live, self._max_bytes, with_due
+        )
         written = [(key_of(partition.number, key), snapshot) for key, snapshot in snapshots.items()]
         own = json.dumps({"applied": merged.applied, "at": merged.at}).encode()
         return [*written, (key_of(partition.number, ""), pack(merged.next_entry, own))]

@@ -139,9 +139,8 @@ class Cluster:
                 learner = create(config, event.dimension)
             except (ValueError, TypeError) as error:
                 return Refuse("config_invalid", str(error))
-            if not (
-                room or state.exists
-            ):  # after all else that is wrong, so that the reason is the same when it is read again
+            # After all else that is wrong, so that the reason is the same when it is read again.
+            if not (room or state.exists):
                 return Refuse("too_many_streams", NO_ROOM.format(event.stream))
             state.learner, state.config = learner, config
             state.created_at = received.raw.timestamp

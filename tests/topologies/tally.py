@@ -16,12 +16,13 @@ from schemas.clustering.topics import OBSERVED, OUTLIERS
 from schemas.codec import Codec
 from schemas.topic import Topic
 from tests.doubles.log import MemoryLog
-from topologies.apply import MAX_LIVE, Apply, States
+from topologies.apply import Apply, Counted
 from topologies.checkpoint import Checkpoint, Rhythm
 from topologies.deliver import Deliver
 from topologies.intake import Placement
 from topologies.quota import quota_key
 from topologies.runs import Assignment, Run
+from topologies.states import MAX_LIVE
 
 CODEC = Codec()
 
@@ -169,7 +170,7 @@ def run(*records: Record, begins: int | None = None, start: int = 0, epoch: int 
 
 def checkpoint(
     log: MemoryLog, engine: Recovered, rhythm: Rhythm | None = None, max_live: int = MAX_LIVE
-) -> Checkpoint[States[Tally]]:
+) -> Checkpoint[Counted[Tally]]:
     deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
     breath = (rhythm or Rhythm()).breath_seconds
     work = Apply(TallyStep(), engine, deliver, CODEC, Placement(1), breath, max_live)

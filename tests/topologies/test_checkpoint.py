@@ -11,10 +11,10 @@ from schemas.clustering.topics import OBSERVED, OUTLIERS
 from schemas.exchange import Refused
 from tests.doubles.log import MemoryLog, settle
 from tests.topologies.tally import CODEC, Ended, Recovered, checkpoint, record, run, seen
-from topologies.apply import MAX_SNAPSHOT
 from topologies.checkpoint import Rhythm
 from topologies.framing import pack, unpack
 from topologies.quota import quota_key
+from topologies.states import MAX_SNAPSHOT
 
 
 @pytest.fixture

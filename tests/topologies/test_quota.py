@@ -18,7 +18,7 @@ from schemas.clustering.topics import CLUSTERED, OBSERVED
 from schemas.exchange import Refused
 from tests.doubles.log import MemoryLog
 from tests.topologies.tally import CODEC, Ended, Record, Recovered, end, run, states
-from topologies.apply import Apply, States
+from topologies.apply import Apply, Counted
 from topologies.checkpoint import Checkpoint
 from topologies.deliver import Deliver
 from topologies.framing import key_of, pack, unpack
@@ -59,7 +59,7 @@ class Torn(Recovered):
         await super().remember(partition, snapshots)
 
 
-def worker(log: MemoryLog, engine: Recovered, most: int) -> Checkpoint[States[Any]]:
+def worker(log: MemoryLog, engine: Recovered, most: int) -> Checkpoint[Counted[Any]]:
     deliver = Deliver(log, CODEC, lambda: 1)  # type: ignore[arg-type]
     step = Cluster(Meter("w", lambda: 1), lambda: 1)
     return Checkpoint(Apply(step, engine, deliver, CODEC, Placement(1), max_states=most), engine, end)
@@ -77,7 +77,7 @@ def decided(log: MemoryLog) -> Decided:
 
 
 async def read_on(
-    point: Checkpoint[States[Any]], records: Sequence[Record], ends: Sequence[int], durable: list[int]
+    point: Checkpoint[Counted[Any]], records: Sequence[Record], ends: Sequence[int], durable: list[int]
 ) -> None:
     """With a checkpoint at each of the ends; `durable` gets those that succeeded."""
     for stop in ends:
