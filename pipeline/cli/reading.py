@@ -19,10 +19,12 @@ from schemas.clustering.points import PointsAnswered
 from schemas.codec import Codec, Undecodable, schema_id_of
 from schemas.entity import Decided
 from schemas.event import Event
+from schemas.state import Sequenced
 
-_KINDS: Sequence[type[Event]] = (*(topic.record for topic in TOPICS), PointsAnswered, Decided)
+_KINDS: Sequence[type[Event]] = (*(topic.record for topic in TOPICS), PointsAnswered, Decided, Sequenced)
 RECORDS: Mapping[str, type[Event]] = {kind.SCHEMA: kind for kind in _KINDS}
-"""By the name of the newest schema. What a reply carries has no topic of its own."""
+"""By the name of the newest schema. Answers are carried by `replies.v1`, and a sequence's topic is named by its
+state: neither is in the catalogue."""
 
 FEW = 3
 FEW_FIELDS = 2
