@@ -31,7 +31,7 @@ from tests.doubles.desk import wired
 from tests.doubles.door import settings_with
 from topologies.settings import WorkerSettings
 
-README = ROOT / "README.md"
+CONFIGURATION = ROOT / "docs" / "configuration.md"
 SOURCES = [
     path for floor in ("schemas", "pipeline", "topologies", "ingest_api") for path in (ROOT / floor).rglob("*.py")
 ]
@@ -55,8 +55,8 @@ def read_by_code() -> set[str]:
 
 
 def configuration() -> Iterator[tuple[str, str]]:
-    """(variable, default) of the README's tables."""
-    for cells in rows(text_of(README)):
+    """(variable, default) of the tables of the configuration."""
+    for cells in rows(text_of(CONFIGURATION)):
         named = VARIABLE.search(cells[0])
         if named is not None and len(cells) == 3:
             yield named[0], cells[1]
