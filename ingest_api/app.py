@@ -1,10 +1,10 @@
-"""The application: its streets, and what surrounds them."""
+"""The application: the routes of every domain, and what surrounds them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 
@@ -14,15 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
-from ingest_api import about, health
-from ingest_api.accounts import routes as accounts
-from ingest_api.audit import routes as audit
-from ingest_api.audit.outcome import Remembering, observer_among
-from ingest_api.clustering import routes as clustering
+from ingest_api import about, health, results
 from ingest_api.cookies import OwnCookie
-from ingest_api.envelopes import Envelope, Renderer
-from ingest_api.families import FAMILIES
+from ingest_api.domain import Domain
+from ingest_api.domains import DOMAINS, envelopes_of
+from ingest_api.envelopes import Renderer
 from ingest_api.heads import Heads
 from ingest_api.json import Json, encode
 from ingest_api.live import routes as live
@@ -35,20 +33,6 @@ from ingest_api.requests import Body, Observe, Requests
 from ingest_api.settings import ApiSettings
 from ingest_api.wiring import Part, Wiring
 from pipeline.errors import Failure
-
-STREETS: tuple[APIRouter, ...] = (
-    health.router,
-    accounts.router,
-    audit.router,
-    registry.router,
-    compatibility.router,
-    live.router,
-    clustering.router,
-)
-"""One line a street."""
-
-ENVELOPES: tuple[Envelope, ...] = (registry.ENVELOPE, *FAMILIES)
-"""Error shapes other than the standard one, by path."""
 
 _STOP_SECONDS = 5.0
 _LOG = logging.getLogger("thalweg.api")
@@ -64,8 +48,11 @@ _EXPOSED = [
 ]
 
 
-def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
-    """The door. Raises Broken when a route does not say who may use it."""
+def create_app(settings: ApiSettings, wiring: Wiring, domains: Sequence[Domain] | None = None) -> FastAPI:
+    """The API of all domains, or of those given. Raises Broken when a route does not say who may use it, or two domains
+    claim the same."""
+    domains = DOMAINS if domains is None else domains
+    envelopes = envelopes_of(domains)
     app = FastAPI(
         title="Thalweg",
         version=health.VERSION,
@@ -78,13 +65,31 @@ def create_app(settings: ApiSettings, wiring: Wiring) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.wiring = wiring
-    for street in (*STREETS, about.router):
-        app.include_router(street)
+    for router in routers_of(domains):
+        app.include_router(router)
     for route in routes_of(app):
         guard_of(route)
-    app.state.openapi = cache(lambda: encode(document(app, ENVELOPES)))  # most of an application's making: when asked
-    _surround(app, settings, Remembering(wiring.clock, ENVELOPES, farewell), observer_among(wiring.parts))
+    app.state.openapi = cache(lambda: encode(document(app, envelopes)))  # most of an application's making: when asked
+    _surround(app, settings, Renderer(wiring.clock, envelopes, farewell), observer_of(domains, wiring))
     return app
+
+
+def routers_of(domains: Sequence[Domain]) -> Iterator[APIRouter]:
+    """The API's own routes around those of the domains."""
+    yield from (health.router, registry.router, compatibility.router, live.router, results.router)
+    yield from (domain.router for domain in domains)
+    yield about.router
+
+
+def observer_of(domains: Sequence[Domain], wiring: Wiring) -> Observe:
+    """What tells every domain that wants to hear of requests how each has ended."""
+    observers = [observe for domain in domains if (observe := domain.observer(wiring)) is not None]
+
+    def observe_all(scope: Scope, status: int) -> None:
+        for observe in observers:
+            observe(scope, status)
+
+    return observe_all
 
 
 def _surround(app: FastAPI, settings: ApiSettings, renderer: Renderer, observe: Observe) -> None:

@@ -1,49 +1,33 @@
-"""The whole door: every part a serving process has, in the order in which they start."""
+"""The whole API: every part a serving process has, in the order in which they start."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from operator import attrgetter
-from typing import Self
+from typing import Any, Self
 
-from ingest_api.accounts.assembly import AccountsSettings, assemble_accounts
-from ingest_api.accounts.freshness import Freshness
-from ingest_api.accounts.streams import StreamGrants
-from ingest_api.alarms import Alarms
-from ingest_api.audit.recorder import Audit
-from ingest_api.clustering.door import ClusteringDoor
-from ingest_api.clustering.streams import Streams
-from ingest_api.entities.orders import LogOrders
+from ingest_api.domain import Domain, Opened, Shared
+from ingest_api.domains import DOMAINS, limits_of, watches_of
 from ingest_api.entities.views import following
 from ingest_api.gate import Gate
 from ingest_api.live.bridge import Live
-from ingest_api.live.clustering import WATCHES
 from ingest_api.live.settings import LiveSettings
 from ingest_api.replies import Replies
+from ingest_api.results import RequestResults
 from ingest_api.settings import ApiSettings
-from ingest_api.vitality import WorkersPart, probes, workers_of
-from ingest_api.wiring import Wiring, wire
+from ingest_api.wiring import Part, Wiring, wire
 from pipeline.clock import now
-from pipeline.errors import LogUnavailable, Misconfigured
+from pipeline.errors import Broken, LogUnavailable, Misconfigured
 from pipeline.forgeries import Forgeries
-from pipeline.kafka.group import GroupWatch
 from pipeline.kafka.guard import Guard
 from pipeline.kafka.provision import existing
 from pipeline.kafka.registry import schemas
-from pipeline.kafka.view import Shelf
 from pipeline.settings import Environment, KafkaSettings, WarehouseSettings
 from pipeline.signatures import Signatures
 from pipeline.warehouse.reader import Reader
-from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, MAIL, STREAMS, USERS, WEBHOOKS
-from schemas.accounts.webhooks import Delivery
-from schemas.catalogue import TOPICS, WORKERS_GROUP
-from schemas.clustering.topics import OBSERVED
+from schemas.catalogue import STATEFUL, TOPICS, WATCHED
 from schemas.codec import Codec
-from schemas.operations.topics import VITALS
-from schemas.operations.vitals import VitalsReported
 
 
 @dataclass(frozen=True)
@@ -54,7 +38,8 @@ class DoorSettings:
     live: LiveSettings
     kafka: KafkaSettings
     warehouse: WarehouseSettings
-    accounts: AccountsSettings
+    domains: Mapping[str, Any]
+    """What each domain reads besides, by its name."""
     signatures: Signatures | None = None
 
     @classmethod
@@ -67,7 +52,7 @@ class DoorSettings:
             LiveSettings.from_environment(environ, secrets=secrets, origins=api.cors_origins),
             KafkaSettings.from_environment(environ),
             WarehouseSettings.from_environment(environ),
-            AccountsSettings.from_environment(environ, api),
+            {domain.name: domain.settings(environ, api) for domain in DOMAINS if domain.settings is not None},
             Signatures.from_environment(environ),
         )
 
@@ -85,10 +70,11 @@ class LogPart:
         missing = [topic.name for topic in TOPICS if topic.name not in there]
         if missing:
             raise LogUnavailable(f"the log has no topic {', '.join(missing)}: run `thalweg topics create`")
-        if there[OBSERVED.name] != self.settings.partitions:
-            raise Misconfigured(
-                f"THALWEG_PARTITIONS={self.settings.partitions}, but {OBSERVED.name} has {there[OBSERVED.name]}"
-            )
+        for topic in (*STATEFUL, *WATCHED):
+            if not topic.partitions and there[topic.name] != self.settings.partitions:
+                raise Misconfigured(
+                    f"THALWEG_PARTITIONS={self.settings.partitions}, but {topic.name} has {there[topic.name]}"
+                )
 
     async def stop(self) -> None:
         """Nothing was kept open."""
@@ -116,53 +102,52 @@ class Assembled:
     drain: Callable[[], Awaitable[None]]
 
 
-def assemble(settings: DoorSettings) -> Assembled:
+def assemble(settings: DoorSettings, domains: Sequence[Domain] = DOMAINS) -> Assembled:
     """Inside the loop that will serve. Nothing is connected before the wiring's parts are started."""
     codec, ordinal = Codec(schemas(settings.kafka.registry_url)), settings.api.ordinal
-    reader = Reader(settings.warehouse)
-    clock = now
-    streams = Streams(settings.kafka, codec, clock, ordinal)
-    forgeries = Forgeries()
+    reader, clock, forgeries = Reader(settings.warehouse), now, Forgeries()
 
     def guard() -> Guard | None:
         return None if settings.signatures is None else Guard(settings.signatures, forgeries)
 
     replies = Replies(settings.kafka, ordinal, codec, clock, guard())
     gate = Gate(settings.kafka, ordinal, codec, clock, replies, settings.signatures)
-    deliveries = Shelf(DELIVERIES, Delivery, codec, order=attrgetter("advance"))
-    vitals = Shelf(VITALS, VitalsReported, codec)
-    workers, alarms = workers_of(settings.kafka, vitals, clock), Alarms(forgeries, clock)
-    vitals.watch(alarms.hear)
-    entities = (USERS, KEYS, WEBHOOKS, INVITATIONS, STREAMS)
-    views = following(settings.kafka, ordinal, entities, [deliveries, vitals], codec, guard())
-    orders = LogOrders(gate, COMMANDED, views, codec, clock)
-    end = GroupWatch(settings.kafka, WORKERS_GROUP, [(STREAMS.name, 0)]).end
-    owners = Freshness(end, partial(views.reached, STREAMS), clock)
-    grants = StreamGrants(views, orders, streams.born, owners.known, clock, settings.api.streams_each)
-    accounts = assemble_accounts(
-        settings.api,
-        settings.accounts,
-        views,
-        orders,
-        grants,
-        lambda mail: gate.tell(MAIL, mail.user, mail),
-        lambda delivery: gate.tell(DELIVERIES, delivery.id, delivery),
-        clock,
-    )
+    entities = [topic for domain in domains for topic in domain.entities]
+    shelves = [shelf for domain in domains for shelf in domain.shelves(codec)]
+    views = following(settings.kafka, ordinal, entities, shelves, codec, guard())
+    shared = Shared(settings.api, settings.kafka, gate, replies, views, reader, codec, clock, forgeries)
+    opened = [_opened(domain, shared, settings.domains.get(domain.name)) for domain in domains]
     live = Live(
         settings.live,
         settings.kafka,
-        WATCHES,
+        watches_of(domains),
         codec,
-        grants,
-        views={"clusters": streams.view},
+        shared.granted(),
+        views={kind: view for each in opened for kind, view in each.views.items()},
         clock=clock,
         client_id=f"thalweg-live-{ordinal}",
     )
-    clustering = ClusteringDoor(gate, replies, streams, grants, reader, codec, clock, settings.api.max_points)
-    audit = Audit(settings.kafka, ordinal, codec, clock, reader)
-    reached = (LogPart(settings.kafka), WarehousePart(reader), streams, views, owners, WorkersPart(workers))
-    parts = (*reached, replies, gate, accounts, live, clustering, audit)
-    wiring = wire(settings.api, accounts.directory, parts, (), clock)
-    asked = probes(settings.kafka, workers, alarms, reader, clock)
-    return Assembled(replace(wiring, probes=asked, notes=alarms.notes), live.drain)
+    results = RequestResults(replies, shared.granted(), tuple(each.results for each in opened if each.results))
+    parts: tuple[Part, ...] = (LogPart(settings.kafka), WarehousePart(reader), views)
+    parts += tuple(part for each in opened for part in each.readers)
+    parts += (replies, gate, *(part for each in opened for part in each.contexts), live, results)
+    return Assembled(_wired(settings.api, shared, parts, domains, opened), live.drain)
+
+
+def _opened(domain: Domain, shared: Shared, own: object) -> Opened:
+    """Opens a domain, and lets those behind it use what it brings."""
+    shared.settings = own
+    opened = domain.open(shared)
+    shared.accounts, shared.grants = opened.accounts or shared.accounts, opened.grants or shared.grants
+    return opened
+
+
+def _wired(
+    api: ApiSettings, shared: Shared, parts: tuple[Part, ...], domains: Sequence[Domain], opened: Sequence[Opened]
+) -> Wiring:
+    if shared.accounts is None:
+        raise Broken("no domain brings accounts: nobody could be let in")
+    wiring = wire(api, shared.accounts, parts, (), shared.clock, limits=limits_of(domains))
+    probes = next((each.probes for each in opened if each.probes is not None), wiring.probes)
+    noted = [each.notes for each in opened if each.notes is not None]
+    return replace(wiring, probes=probes, notes=lambda: [note for notes in noted for note in notes()])

@@ -135,6 +135,7 @@ class Renderer:
 
     def render(self, connection: HTTPConnection, error: Exception) -> Response:
         problem = problem_of(error)
+        connection.scope.setdefault("state", {})["problem"] = problem  # for whoever observes outcomes
         occasion = Occasion(request_id_of(connection), iso(self.clock()))
         if problem.status >= 500 and problem is not error:
             known = isinstance(error, Failure) and error.retryable

@@ -45,3 +45,18 @@ class Grants(Protocol):
 
 def reads(grants: Grants, party: Party, key: str) -> bool:
     return Access.READ in grants.access(party, key)
+
+
+class Births:
+    """When the state behind a stream's name began, in microseconds, by whichever domain keeps it."""
+
+    def __init__(self) -> None:
+        self._known: list[Callable[[str], int | None]] = []
+
+    def add(self, born: Callable[[str], int | None]) -> None:
+        """`born` says it of the streams of one domain; None of those that have no state there."""
+        self._known.append(born)
+
+    def __call__(self, stream: str) -> int | None:
+        """The earliest; None of a stream that has no state at all."""
+        return min((at for born in self._known if (at := born(stream)) is not None), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -11,11 +12,14 @@ from starlette.requests import Request
 
 from ingest_api.auth import public
 from ingest_api.json import Json
+from ingest_api.limits import Limit
 from ingest_api.probes import Health
 from ingest_api.wiring import wiring_of
 from pipeline.clock import iso
 
 VERSION = version("thalweg")
+_LIMIT = Limit("health", 600, 10_000)
+LIMITS: Mapping[str, Limit] = {"/health": _LIMIT, "/api/v1/health": _LIMIT}
 router = APIRouter(tags=["health"])
 
 

@@ -10,23 +10,22 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 
-from ingest_api.envelopes import envelope_for
-from ingest_api.families import DASHBOARD, FAMILIES, NEUROGRID, PYNOMALY
+from ingest_api.envelopes import Envelope, envelope_for
 from ingest_api.problems import RateLimited
 from pipeline.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the table. Paths that name the same row share its counts. `burst` is for BURST_SECONDS."""
+class Limit:
+    """How many requests one caller may make. Paths of one limit's `name` share its counts. `burst` is for
+    BURST_SECONDS."""
 
     name: str
     per_minute: int
@@ -34,50 +33,28 @@ class Row:
     burst: int | None = None
 
 
-_HEALTH = Row("health", 600, 10_000)
-_POINTS = Row("process_points", 100, 2_000)
-_LOGIN = Row("login", 10, 100)
-_REGISTER = Row("register", 3, 3)
-_MAILED = Row("mailed", 5, 20)
-_SECOND_FACTOR = Row("second_factor", 10, 60)
-
-TABLE: Mapping[str, Row] = {
-    "/health": _HEALTH,
-    "/api/v1/health": _HEALTH,
-    "/api/v1/process_points": _POINTS,
-    "/api/v1/process_batch": _POINTS,  # not in the table: a batch is no way around the limit on points
-    "/api/v1/clusters_summary": Row("clusters_summary", 300, 5_000),
-    "/api/v1/algorithm_status": Row("algorithm_status", 600, 10_000),
-    "/auth/login": _LOGIN,
-    "/api/auth/login": _LOGIN,
-    "/api/auth/register": _REGISTER,
-    "/api/auth/verify-email": _SECOND_FACTOR,
-    "/api/auth/resend-verification": _MAILED,
-    "/api/auth/forgot-password": _MAILED,
-    "/api/auth/reset-password": _SECOND_FACTOR,
-    "/api/auth/2fa/verify": _SECOND_FACTOR,
-    "/api/auth/2fa/disable": _SECOND_FACTOR,
-    "/api/tasks": Row("tasks", 10),
-}
-"""By route path."""
-
-FAMILY_ROWS: Mapping[str, Row] = {
-    PYNOMALY.name: Row("anomaly", 100, burst=20),
-    NEUROGRID.name: Row("network", 100),
-    DASHBOARD.name: Row("dashboard", 100),
-}
-"""By family: one row for all of its routes that TABLE does not name."""
 BURST_SECONDS = 10
-
 OTHERS_PER_MINUTE = 600
-"""For each route of other families that TABLE does not name."""
+"""For each route that has no limit of its own, nor one of its family."""
 
 
-@cache
-def row_for(path: str) -> Row:
-    """Of a route's path, of which there are as many as there are routes."""
-    found = TABLE.get(path) or FAMILY_ROWS.get(envelope_for(path, FAMILIES).name)
-    return found or Row(path, OTHERS_PER_MINUTE)
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """All limits of an application: `by_path` by route path; `by_family` by the name of the error envelope that holds
+    for a path, one limit for all routes of the family that have none of their own."""
+
+    by_path: Mapping[str, Limit] = field(default_factory=dict)
+    by_family: Mapping[str, Limit] = field(default_factory=dict)
+    envelopes: Sequence[Envelope] = ()
+    _others: dict[str, Limit] = field(default_factory=dict, init=False, repr=False)
+
+    def of(self, path: str) -> Limit:
+        """Of a route's path, of which there are as many as there are routes."""
+        found = self.by_path.get(path) or self._others.get(path)
+        if found is None:
+            family = self.by_family.get(envelope_for(path, self.envelopes).name)
+            found = self._others[path] = family or Limit(path, OTHERS_PER_MINUTE)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +78,8 @@ class Standing:
 class Limiter:
     """`factor` multiplies every limit; 0 admits everyone. At most `capacity` windows are kept."""
 
-    def __init__(self, clock: Clock, factor: float = 1.0, capacity: int = 100_000) -> None:
-        self._clock, self._factor = clock, factor
+    def __init__(self, limits: Limits, clock: Clock, factor: float = 1.0, capacity: int = 100_000) -> None:
+        self._limits, self._clock, self._factor = limits, clock, factor
         self._storage = BoundedStorage(clock, capacity)
         self._strategy = FixedWindowRateLimiter(self._storage)
 
@@ -114,29 +91,29 @@ class Limiter:
         """
         if self._factor == 0:
             return None
-        row = row_for(path)
-        items = self._items(row)
+        limit = self._limits.of(path)
+        items = self._items(limit)
         for item in items:
-            if not await self._strategy.test(item, row.name, caller):
-                raise self._refusal(await self._standing(item, row.name, caller))
+            if not await self._strategy.test(item, limit.name, caller):
+                raise self._refusal(await self._standing(item, limit.name, caller))
         for item in items:
-            await self._strategy.hit(item, row.name, caller)
-        standings = [await self._standing(item, row.name, caller) for item in items]
+            await self._strategy.hit(item, limit.name, caller)
+        standings = [await self._standing(item, limit.name, caller) for item in items]
         return min(standings, key=lambda standing: standing.remaining)
 
-    def _items(self, row: Row) -> list[RateLimitItem]:
-        items: list[RateLimitItem] = [RateLimitItemPerMinute(self._scaled(row.per_minute))]
-        if row.burst is not None:
-            items.append(RateLimitItemPerSecond(self._scaled(row.burst), BURST_SECONDS))
-        if row.per_hour is not None:
-            items.append(RateLimitItemPerHour(self._scaled(row.per_hour)))
+    def _items(self, limit: Limit) -> list[RateLimitItem]:
+        items: list[RateLimitItem] = [RateLimitItemPerMinute(self._scaled(limit.per_minute))]
+        if limit.burst is not None:
+            items.append(RateLimitItemPerSecond(self._scaled(limit.burst), BURST_SECONDS))
+        if limit.per_hour is not None:
+            items.append(RateLimitItemPerHour(self._scaled(limit.per_hour)))
         return items
 
     def _scaled(self, limit: int) -> int:
         return max(1, round(limit * self._factor))
 
-    async def _standing(self, item: RateLimitItem, row: str, caller: str) -> Standing:
-        stats = await self._strategy.get_window_stats(item, row, caller)
+    async def _standing(self, item: RateLimitItem, name: str, caller: str) -> Standing:
+        stats = await self._strategy.get_window_stats(item, name, caller)
         return Standing(item.amount, stats.remaining, stats.reset_time, item.get_expiry())
 
     def _refusal(self, standing: Standing) -> RateLimited:

@@ -18,9 +18,9 @@ from ingest_api.accounts.tokens import Tokens
 from ingest_api.entities.orders import NOT_DECIDED, SYSTEM, Orders, Rejection
 from ingest_api.entities.views import Group
 from ingest_api.principal import Principal
-from ingest_api.problems import Busy, FieldError, Forbidden, Unauthenticated
+from ingest_api.problems import FieldError, Forbidden, Unauthenticated
 from ingest_api.settings import ApiSettings
-from ingest_api.wiring import wiring_of
+from ingest_api.wiring import context_of
 from pipeline.accounts.destinations import Allowed, examine
 from pipeline.accounts.destinations import Forbidden as NoDestination
 from pipeline.accounts.mail import MailSettings
@@ -110,10 +110,7 @@ class AccountsDoor:
 
 def door_of(connection: HTTPConnection) -> AccountsDoor:
     """The door of the application that serves this connection. Raises Busy where it has none."""
-    for part in wiring_of(connection).parts:
-        if isinstance(part, AccountsDoor):
-            return part
-    raise Busy("This server has no accounts street", 60.0)
+    return context_of(connection, AccountsDoor, "accounts street")
 
 
 def themselves(door: AccountsDoor, principal: Principal) -> User:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 
-from starlette.requests import HTTPConnection
-from starlette.responses import Response
 from starlette.types import Scope
 
 from ingest_api.audit.recorder import Audit
 from ingest_api.audit.tally import Deed
-from ingest_api.envelopes import Renderer
 from ingest_api.limits import address_key
-from ingest_api.problems import Forbidden, Problem, problem_of
+from ingest_api.problems import Forbidden, Problem
 from ingest_api.requests import Observe
-from ingest_api.wiring import Part
+from ingest_api.wiring import Wiring
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE", "WS"})
 REFUSALS = frozenset({401, 403, 429})
@@ -26,14 +22,6 @@ _SHOWN_PARAMETER = re.compile(r"id|.+_id|stream|subject")
 _LONGEST_TARGET = 256
 _KEY = re.compile(r"(ncs|nk)_")
 _network = lru_cache(4096)(address_key)
-
-
-class Remembering(Renderer):
-    """Leaves the problem it renders where `Outcomes` finds it."""
-
-    def render(self, connection: HTTPConnection, error: Exception) -> Response:
-        connection.scope.setdefault("state", {})["problem"] = problem_of(error)
-        return super().render(connection, error)
 
 
 class Outcomes:
@@ -73,13 +61,10 @@ class Outcomes:
         )
 
 
-def unobserved(scope: Scope, status: int) -> None:
-    """For an application without an audit."""
-
-
-def observer_among(parts: Sequence[Part]) -> Observe:
-    """What tells the audit among the parts; what tells nobody where there is none."""
-    return next((Outcomes(part) for part in parts if isinstance(part, Audit)), unobserved)
+def observer_of(wiring: Wiring) -> Observe | None:
+    """What tells the audit of the wiring; None where there is none."""
+    audit = wiring.part(Audit)
+    return None if audit is None else Outcomes(audit)
 
 
 def _target(scope: Scope, status: int) -> str | None:

@@ -12,8 +12,8 @@ from starlette.requests import HTTPConnection, Request
 from ingest_api.audit.recorder import Audit
 from ingest_api.auth import may
 from ingest_api.json import Json
-from ingest_api.problems import Busy, FieldError, Invalid
-from ingest_api.wiring import wiring_of
+from ingest_api.problems import FieldError, Invalid
+from ingest_api.wiring import context_of
 from pipeline.clock import iso
 from pipeline.warehouse.audit import MOST, Cursor, Sought, StoredAction, page
 from schemas.accounts.traces import Verdict
@@ -89,7 +89,4 @@ def _cursor(text: str | None) -> Cursor | None:
 
 def _audit_of(connection: HTTPConnection) -> Audit:
     """Raises Busy where the application keeps none."""
-    for part in wiring_of(connection).parts:
-        if isinstance(part, Audit):
-            return part
-    raise Busy("This server keeps no audit", 60.0)
+    return context_of(connection, Audit, "audit")

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest_api.clustering.submit import Work
-from ingest_api.problems import Problem
 from pipeline.clock import iso
 from schemas.clustering.clusters import Cluster, ClustersUpdated
 from schemas.clustering.points import AnsweredCluster, PointsAnswered
@@ -85,11 +84,6 @@ def _mean(points: NDArray[np.float64]) -> NDArray[np.float64]:
             # sum of their shares over the largest number.
             mean = np.clip((points / len(points)).sum(axis=0), points.min(axis=0), points.max(axis=0))
     return mean
-
-
-def error_of(problem: Problem) -> Shape:
-    """The `error` object of the documented envelope."""
-    return {"code": problem.code, "message": problem.message, "details": problem.details}
 
 
 def cluster_info(entry: ClustersUpdated, row: int) -> Shape:

@@ -13,9 +13,8 @@ from ingest_api.gate import Gate
 from ingest_api.grants import Grants, reads
 from ingest_api.inquiry import Inquiry
 from ingest_api.principal import Principal
-from ingest_api.problems import Busy
 from ingest_api.replies import Replies
-from ingest_api.wiring import wiring_of
+from ingest_api.wiring import context_of
 from pipeline.clock import Clock
 from pipeline.warehouse.reader import Reader
 from schemas.clustering.clusters import ClustersUpdated
@@ -68,7 +67,4 @@ class ClusteringDoor:
 
 def door_of(connection: HTTPConnection) -> ClusteringDoor:
     """The door of the application that serves this connection. Raises Busy where it has none."""
-    for part in wiring_of(connection).parts:
-        if isinstance(part, ClusteringDoor):
-            return part
-    raise Busy("This server has no clustering street", 60.0)
+    return context_of(connection, ClusteringDoor, "clustering street")

@@ -82,15 +82,6 @@ PROCESSED_BATCHES: Example = {
     "request_id": "req_0123456789abcdef",
 }
 
-REQUEST_STATE: Example = {
-    "request_id": _ID,
-    "status": "done",
-    "positions": ["points.observed.v1-2-41"],
-    "result": {name: value for name, value in PROCESSED.items() if name not in ("processing_time_ms", "request_id")},
-    "total_points": 3,
-    "error": None,
-}
-
 CLUSTERS_SUMMARY: Example = {
     "num_active_clusters": 1,
     "cluster_ids": [1],

@@ -21,7 +21,6 @@ Moment = Annotated[str, Field(examples=["2025-01-15T10:30:00.000Z"])]
 
 TOO_MANY: dict[int | str, dict[str, Any]] = {409: {"description": "A new stream, and the caller has too many"}}
 NO_STREAM: dict[int | str, dict[str, Any]] = {404: {"description": "No such stream"}}
-NO_REQUEST: dict[int | str, dict[str, Any]] = {404: {"description": "No such request of the caller's"}}
 
 
 def _shown(example: examples.Example) -> Any:
@@ -138,23 +137,6 @@ class ProcessedBatches(BaseModel):
     failed_batches: int
     total_processing_time_ms: float
     request_id: str
-
-
-class RequestState(BaseModel):
-    model_config = ConfigDict(json_schema_extra=_shown(examples.REQUEST_STATE))
-
-    request_id: str
-    status: Annotated[
-        Literal["accepted", "unconfirmed", "done", "refused"],
-        Field(
-            description="accepted: not all answered yet; unconfirmed: nor did the log confirm all of it in time, so it "
-            "may have to be sent again; refused: at least one record could not be used."
-        ),
-    ]
-    positions: list[str]
-    result: Annotated[dict[str, Any] | None, Field(description="As process_points answers, while it is remembered.")]
-    total_points: int | None
-    error: dict[str, Any] | None
 
 
 class ClusterInfo(BaseModel):

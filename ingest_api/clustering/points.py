@@ -31,6 +31,7 @@ from ingest_api.inquiry import Inquiry
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import Busy, FieldError, Invalid, Problem, problem_of, request_id_of
+from ingest_api.results import error_of
 from pipeline.errors import Failure, Unavailable
 from schemas.clustering.limits import DEFAULT_STREAM
 
@@ -207,7 +208,7 @@ async def _batch_result(door: ClusteringDoor, batch: Batch, work: Work, millisec
         shape |= answers.points_result(work, answers.told_of(replies, door.codec))
     except (Problem, Failure) as error:
         shape["status"] = "timeout" if isinstance(error, Late) else "error"
-        shape["error"] = answers.error_of(problem_of(error))
+        shape["error"] = error_of(problem_of(error))
     return shape | {"processing_time_ms": _since(begun)}
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from ingest_api.clustering import figures, inquiries, points, stream
+from ingest_api.clustering import figures, points, stream
 
 router = APIRouter()
 router.include_router(points.router)
-router.include_router(inquiries.router)
 router.include_router(figures.router)
 router.include_router(stream.router)

@@ -22,7 +22,7 @@ from ingest_api.live.subscription import Interests
 from ingest_api.live.watch import Watch
 from ingest_api.principal import Principal
 from ingest_api.problems import Busy
-from ingest_api.wiring import wiring_of
+from ingest_api.wiring import context_of
 from pipeline.clock import Clock, now
 from pipeline.kafka.view import View
 from pipeline.settings import KafkaSettings
@@ -139,7 +139,4 @@ class Live:
 
 def live_of(connection: HTTPConnection) -> Live:
     """The bridge of the application that serves this connection. Raises Busy where it has none."""
-    for part in wiring_of(connection).parts:
-        if isinstance(part, Live):
-            return part
-    raise Busy("This server has no live feed", 60.0)
+    return context_of(connection, Live, "live feed")

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from ingest_api.accounts import api_keys, factor, forms, logins, policy, throttle
+from ingest_api.domains import LIMITS
 from ingest_api.families import DASHBOARD
-from ingest_api.limits import BURST_SECONDS, FAMILY_ROWS, OTHERS_PER_MINUTE, TABLE, row_for
+from ingest_api.limits import BURST_SECONDS, OTHERS_PER_MINUTE
 from ingest_api.settings import ApiSettings
 from pipeline.accounts.access import MAX_SESSIONS
 from pipeline.accounts.keys import MAX_KEYS
@@ -88,15 +89,17 @@ def test_the_limits_are_those_that_hold(text: str) -> None:
         if cells[0].startswith("any other"):
             assert (minute, hour) == (OTHERS_PER_MINUTE, None)
         if cells[0].startswith("all others"):
-            family = FAMILY_ROWS[spans(cells[0])[0]]
+            family = LIMITS.by_family[spans(cells[0])[0]]
             assert (minute, hour) == (family.per_minute, family.per_hour)
             assert (family.burst is None) or f"{family.burst} of them in {BURST_SECONDS} seconds" in cells[0]
             families.add(spans(cells[0])[0])
         for _, path in (found.groups() for span in spans(cells[0]) if (found := ENDPOINT.match(span))):
-            assert (row_for(path).per_minute, row_for(path).per_hour) == (minute, hour), path
+            assert (LIMITS.of(path).per_minute, LIMITS.of(path).per_hour) == (minute, hour), path
             told.add(path)
-    assert families == FAMILY_ROWS.keys() - ({DASHBOARD.name} if text is TEXT else set())
-    wanted = {path for path in TABLE if "auth" in path} if text is TEXT else set(TABLE) - {"/api/tasks"}
+    assert families == LIMITS.by_family.keys() - ({DASHBOARD.name} if text is TEXT else set())
+    wanted = (
+        {path for path in LIMITS.by_path if "auth" in path} if text is TEXT else set(LIMITS.by_path) - {"/api/tasks"}
+    )
     assert told == wanted
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from ingest_api.app import ENVELOPES, create_app
+from ingest_api.app import create_app
+from ingest_api.domains import ENVELOPES
 from ingest_api.envelopes import Envelope, Occasion
 from ingest_api.openapi import document
 from ingest_api.problems import Problem

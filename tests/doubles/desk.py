@@ -11,6 +11,7 @@ from ingest_api.accounts.assembly import AccountsSettings, assemble_accounts
 from ingest_api.accounts.door import AccountsDoor
 from ingest_api.accounts.streams import StreamGrants
 from ingest_api.accounts.tokens import LEEWAY, Tokens, new_token_id
+from ingest_api.domains import LIMITS
 from ingest_api.entities.orders import SYSTEM, Author, Rejection, commanded, new_id
 from ingest_api.entities.views import EntityViews, shelf_of
 from ingest_api.probes import Probe
@@ -135,7 +136,7 @@ def wired(
 ) -> Wiring:
     """The wiring of a door whose accounts are in memory."""
     desk = Desk(settings, clock)
-    return wire(settings, desk.door.directory, (desk.door, *parts), probes, clock)
+    return wire(settings, desk.door.directory, (desk.door, *parts), probes, clock, limits=LIMITS)
 
 
 async def session_of(door: AccountsDoor, user_id: str = "admin", *, seconds: float = 1800) -> str:

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from ingest_api import app
 from ingest_api.auth import may
 from ingest_api.bodies import read, takes
+from ingest_api.domain import Domain
+from ingest_api.domains import DOMAINS
 from ingest_api.json import Json
 from tests.doubles.door import app_with
 
@@ -36,5 +38,5 @@ for path in PROBES:
 def app_of_every_family(**overrides: object) -> FastAPI:
     """The real application with these routes besides."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app, "STREETS", (*app.STREETS, router))
+        patch.setattr(app, "DOMAINS", (*DOMAINS, Domain("probes", router)))
         return app_with(**overrides)

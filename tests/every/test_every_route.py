@@ -17,8 +17,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from jsonschema_rs import Draft202012Validator
 
-from ingest_api.app import ENVELOPES, create_app
+from ingest_api.app import create_app
 from ingest_api.auth import Entry, Guard
+from ingest_api.domain import Domain
+from ingest_api.domains import ENVELOPES
 from ingest_api.envelopes import STANDARD, envelope_for, possible_for
 from ingest_api.openapi import document, guard_of, routes_of
 from pipeline.errors import Broken, LogUnavailable, Misconfigured, Overloaded
@@ -272,7 +274,7 @@ def test_the_application_refuses_to_start_with_an_unguarded_route(monkeypatch: p
     @router.get("/open")
     async def forgotten() -> None: ...
 
-    monkeypatch.setattr("ingest_api.app.STREETS", (router,))
+    monkeypatch.setattr("ingest_api.app.DOMAINS", (Domain("test", router),))
     with pytest.raises(Broken, match="/open"):
         create_app(APP.state.wiring.settings, APP.state.wiring)
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from ingest_api.live.clustering import WATCHES
+from ingest_api.domains import WATCHES
 from pipeline.warehouse.archive.archive import TARGETS
 from schemas.catalogue import ARCHIVED, TOPICS, WATCHED, changelog, state_of, topic_named
 from schemas.entity import Entity

@@ -16,6 +16,7 @@ from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from ingest_api.clustering import examples
+from ingest_api.results import EXAMPLE as REQUEST_STATE
 from pipeline.clock import now
 from pipeline.heartbeat import STALE_SECONDS
 from pipeline.kafka.browse import stretch
@@ -525,7 +526,7 @@ async def test_the_examples_of_the_documents_are_what_happens(stack: Stack, http
     answer = await http.post("/api/v1/process_points", params=query, json=examples.PROCESS_POINTS)
     like(examples.PROCESSED, answer.json())
     request_id = answer.json()["request_id"]
-    like(examples.REQUEST_STATE, (await http.get(f"/api/v1/requests/{request_id}")).json())
+    like(REQUEST_STATE, (await http.get(f"/api/v1/requests/{request_id}")).json())
     like(examples.CLUSTERS_SUMMARY, (await http.get("/api/v1/clusters_summary", params=query)).json())
     like(examples.ALGORITHM_STATUS, (await http.get("/api/v1/algorithm_status", params=query)).json())
     like(examples.STREAM_INFO, (await http.get(f"/api/v1/streams/{query['stream']}")).json())

@@ -14,7 +14,6 @@ OWN = {
         "pipeline/clustering/",
         "topologies/clustering.py",
         "ingest_api/clustering/",
-        "ingest_api/live/clustering.py",
     ),
     "accounts": (
         "schemas/accounts/",
@@ -24,11 +23,11 @@ OWN = {
         "ingest_api/accounts/",
         "ingest_api/audit/",
     ),
-    "operations": ("schemas/operations/", "topologies/operations.py"),
+    "operations": ("schemas/operations/", "topologies/operations.py", "ingest_api/operations/"),
 }
 """What goes with the street."""
 
-JOINTS = ("schemas/catalogue.py", "topologies/app.py", "ingest_api/app.py", "ingest_api/assembly.py")
+JOINTS = ("schemas/catalogue.py", "topologies/app.py", "ingest_api/domains.py")
 """Where every street is named, in a line or two."""
 
 ALSO = {

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from ingest_api.app import create_app
 from ingest_api.auth import Entry, Guard, authenticate, is_local, may
+from ingest_api.domain import Domain
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import Forbidden, Unauthenticated
@@ -36,7 +37,7 @@ async def write(principal: Annotated[Principal, Depends(may("clustering:write"))
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    monkeypatch.setattr("ingest_api.app.STREETS", (router,))
+    monkeypatch.setattr("ingest_api.app.DOMAINS", (Domain("test", router),))
     settings = settings_with(api_keys=(KEPT,), rate_limits=0.05)
     return create_app(settings, wired(settings))
 

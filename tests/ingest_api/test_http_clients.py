@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from ingest_api.app import STREETS
 from ingest_api.auth import public
+from ingest_api.domain import Domain
+from ingest_api.domains import DOMAINS
 from ingest_api.json import Json
 from tests.doubles.door import app_with, served
 from tests.ingest_api.test_protocol import everything
@@ -40,7 +41,7 @@ async def endless() -> Response:
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr("ingest_api.app.STREETS", (*STREETS, router))
+    monkeypatch.setattr("ingest_api.app.DOMAINS", (*DOMAINS, Domain("test", router)))
     app = app_with()
     async with served(app, app.state.wiring.settings) as (_, number):
         yield number

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_api.limits import OTHERS_PER_MINUTE, TABLE, BoundedStorage, Limiter, Standing, address_key, row_for
+from ingest_api import limits
+from ingest_api.domains import LIMITS
+from ingest_api.limits import OTHERS_PER_MINUTE, BoundedStorage, Standing, address_key
 from ingest_api.problems import RateLimited
 from tests.doubles.door import ADMIN_PASSWORD, app_with, client_of, served
 
 POINTS = "/api/v1/process_points"
+row_for, TABLE = LIMITS.of, LIMITS.by_path
+Limiter = partial(limits.Limiter, LIMITS)
 
 
 class Watch:
@@ -27,7 +33,7 @@ class Watch:
         self.microseconds += int(seconds * 1_000_000)
 
 
-async def admitted(limiter: Limiter, path: str, caller: str, tries: int) -> int:
+async def admitted(limiter: limits.Limiter, path: str, caller: str, tries: int) -> int:
     count = 0
     for _ in range(tries):
         try:

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from ingest_api import protocol
-from ingest_api.app import STREETS
 from ingest_api.auth import public
+from ingest_api.domain import Domain
+from ingest_api.domains import DOMAINS
 from tests.doubles.door import app_with, served
 
 LARGE = 16 * 1024 * 1024
@@ -28,7 +29,7 @@ async def large() -> Response:
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.5)
-    monkeypatch.setattr("ingest_api.app.STREETS", (*STREETS, router))
+    monkeypatch.setattr("ingest_api.app.DOMAINS", (*DOMAINS, Domain("test", router)))
     app = app_with()
     async with served(app, app.state.wiring.settings) as (_, number):
         yield number

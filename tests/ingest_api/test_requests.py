@@ -19,6 +19,7 @@ from starlette.responses import StreamingResponse
 from ingest_api import requests
 from ingest_api.app import create_app
 from ingest_api.auth import public
+from ingest_api.domain import Domain
 from ingest_api.json import Json
 from tests.doubles.desk import wired
 from tests.doubles.door import app_with, client_of, served, settings_with
@@ -58,7 +59,7 @@ async def half() -> StreamingResponse:
 
 
 def app_for_tests(monkeypatch: pytest.MonkeyPatch, **overrides: object) -> FastAPI:
-    monkeypatch.setattr("ingest_api.app.STREETS", (router,))
+    monkeypatch.setattr("ingest_api.app.DOMAINS", (Domain("test", router),))
     settings = settings_with(body_limit=LIMIT, **overrides)
     return create_app(settings, wired(settings))
 

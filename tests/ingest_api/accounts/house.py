@@ -12,6 +12,7 @@ import httpx
 from fastapi import FastAPI
 
 from ingest_api.app import create_app
+from ingest_api.domains import LIMITS
 from ingest_api.wiring import wire
 from pipeline.accounts.destinations import Allowed
 from pipeline.accounts.mail import MailSettings
@@ -89,6 +90,6 @@ async def house(
 ) -> AsyncIterator[House]:
     own, clock = settings_with(**settings), Hours()
     desk = Desk(own, clock, mail, allowed)
-    app = create_app(own, wire(own, desk.door.directory, (desk.door,), (), clock))
+    app = create_app(own, wire(own, desk.door.directory, (desk.door,), (), clock, limits=LIMITS))
     async with client_of(app, base_url=base_url) as http:
         yield House(app, desk, http, clock)

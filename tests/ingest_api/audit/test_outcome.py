@@ -18,6 +18,8 @@ from ingest_api.app import create_app
 from ingest_api.audit.recorder import Audit
 from ingest_api.audit.tally import Deed
 from ingest_api.auth import authenticated, may, public
+from ingest_api.domain import Domain
+from ingest_api.domains import DOMAINS
 from ingest_api.json import Json
 from ingest_api.openapi import routes_of
 from ingest_api.principal import Principal
@@ -114,7 +116,7 @@ async def listened_to(kafka: KafkaSettings, **overrides: object) -> AsyncIterato
 
 @pytest.fixture
 def routes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest_api.app.STREETS", (router,))
+    monkeypatch.setattr("ingest_api.app.DOMAINS", (*DOMAINS, Domain("test", router)))
 
 
 @pytest.mark.usefixtures("routes")

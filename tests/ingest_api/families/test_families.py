@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from ingest_api.app import ENVELOPES
+from ingest_api.domains import ENVELOPES
 from ingest_api.envelopes import STANDARD, Envelope, Occasion, envelope_for
 from ingest_api.families import DASHBOARD, FAMILIES, MIRA, NEUROGRID, PYNOMALY
 from ingest_api.json import encode

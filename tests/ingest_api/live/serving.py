@@ -18,9 +18,9 @@ from fastapi import APIRouter, FastAPI
 
 from ingest_api.accounts.keys import ApiKey
 from ingest_api.app import create_app
+from ingest_api.domains import WATCHES
 from ingest_api.grants import Grants
 from ingest_api.live.bridge import Live
-from ingest_api.live.clustering import WATCHES
 from ingest_api.live.draining import DrainingServer
 from ingest_api.live.settings import LiveSettings
 from ingest_api.live.watch import Watch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest_api.live.clustering import WATCHES
+from ingest_api.domains import WATCHES
 from ingest_api.live.decoding import Decoder
 from pipeline.kafka.record import Record
 from schemas.clustering.clusters import ClustersUpdated

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest_api.domains import WATCHES
 from ingest_api.live.backlog import Bounds, Policy
-from ingest_api.live.clustering import WATCHES
 from ingest_api.live.hub import Hub
 from ingest_api.live.subscriber import Subscriber
 from ingest_api.live.subscription import Interests, interests_in, matches, needed, readable, with_more, without

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from ingest_api.live.message import Message
@@ -115,7 +115,7 @@ def _drift_source(record: DriftDetected) -> tuple[int, int]:
 
 
 READ = "clustering:read"
-WATCHES: Sequence[Watch] = (
+WATCHES: tuple[Watch, ...] = (
     Watch("clusters", CLUSTERS, READ, changed_clusters, _source, gone=stream_deleted, snapshot=all_clusters),
     Watch("drift", DRIFT, READ, drift, _drift_source),
     Watch("outliers", OUTLIERS, READ, outliers, _source),

@@ -1,0 +1,1 @@
+"""Workers and their reports, as the API sees them."""
