@@ -18,7 +18,7 @@ from ingest_api.principal import Principal
 from ingest_api.problems import Problem, Unauthenticated
 from ingest_api.wiring import wiring_of
 from pipeline.settings import loopback
-from schemas.accounts.permissions import PERMISSIONS
+from schemas.permissions import PERMISSIONS
 
 PROOF_MARK = "~"
 """Between the cursor in the id of an event and the proof by which a stream that a ticket opened is resumed."""

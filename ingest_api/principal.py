@@ -12,7 +12,7 @@ from ingest_api.problems import Forbidden
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller. `id` is stable and unique over all kinds (`user:admin`, `key:sensor-7`): logs
-    go by it. `scopes` are permissions, already resolved (schemas.accounts.permissions).
+    go by it. `scopes` are permissions, already resolved (schemas.permissions).
 
     `user` is the id of the user behind it, None of a key that the settings give; `session` and `key` say by what it
     came; `expires_at`, in microseconds, is when its credential ends.

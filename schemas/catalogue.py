@@ -4,20 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from schemas.accounts import topics as accounts
-from schemas.clustering import topics as clustering
+from schemas.domain import Domain
+from schemas.domains import DOMAINS
+from schemas.entity import Decided
+from schemas.event import Event
 from schemas.exchange import REPLAYED, REPLIES, dead_letters
-from schemas.operations import topics as operations
-from schemas.topic import Topic
+from schemas.state import Sequenced
+from schemas.topic import Reader, Topic
 
-_STREETS: tuple[Topic, ...] = (*clustering.TOPICS, *accounts.TOPICS, *operations.TOPICS)
+
+def topics_of(domain: Domain) -> tuple[Topic, ...]:
+    """The domain's topics and their dead letters."""
+    return (*domain.topics, *(dead_letters(topic) for topic in domain.topics if topic.dead_letters))
+
+
+_DECLARED: tuple[Topic, ...] = tuple(topic for domain in DOMAINS for topic in domain.topics)
 
 TOPICS: tuple[Topic, ...] = (
-    *_STREETS,
-    *(dead_letters(topic) for topic in _STREETS if topic.dead_letters),
+    *_DECLARED,
+    *(dead_letters(topic) for topic in _DECLARED if topic.dead_letters),
     REPLIES,
     REPLAYED,
 )
+
+RECORDS: tuple[type[Event], ...] = (
+    *(topic.record for topic in TOPICS),
+    *(record for domain in DOMAINS for record in domain.answers),
+    Decided,
+    Sequenced,
+)
+"""All that a value of the log may be. Answers are carried by `replies.v1`, and the topic of a sequence is named by its
+state: these have no topic in the catalogue."""
+
+EVENTS: Mapping[str, str] = {event.name: event.permission for domain in DOMAINS for event in domain.events}
+"""What a webhook may subscribe to, and the permission that its owner needs."""
 
 WORKERS_GROUP = "thalweg-workers"
 """The consumer group of the stream processors; Faust names changelogs after it."""
@@ -26,18 +46,29 @@ ARCHIVED = tuple(topic for topic in TOPICS if topic.archived)
 STATEFUL = tuple(topic for topic in TOPICS if topic.stateful)
 WATCHED = tuple(topic for topic in TOPICS if topic.watched)
 
+_TRIGGERS = tuple(event.topic for domain in DOMAINS for event in domain.events if event.topic is not None)
+
 READ_BY: Mapping[str, tuple[Topic, ...]] = {
-    "api": (*(topic for topic in TOPICS if topic.compacted), *WATCHED, REPLIES, operations.VITALS),
-    "worker": STATEFUL,
-    "courier": (
-        *(topic for topic in accounts.TOPICS if topic.compacted),
-        accounts.MAIL,
-        clustering.DRIFT,
+    "api": (
+        *(topic for topic in TOPICS if topic.compacted),
+        *WATCHED,
+        REPLIES,
+        *(topic for topic in TOPICS if Reader.API in topic.readers),
     ),
+    "worker": STATEFUL,
+    "courier": (*(topic for topic in TOPICS if Reader.COURIER in topic.readers), *_TRIGGERS),
     "archive": ARCHIVED,
     "operator": TOPICS,
 }
 """What each part reads. Brokers with ACLs grant by this and by `Topic.writers` (`thalweg topics acls`)."""
+
+_DOMAIN_OF: Mapping[str, Domain] = {topic.name: domain for domain in DOMAINS for topic in topics_of(domain)}
+
+
+def domain_of(topic: Topic) -> Domain:
+    """The domain that declares the topic, or the input whose dead letters it takes. Raises KeyError for what all
+    domains share."""
+    return _DOMAIN_OF[topic.name]
 
 
 def topic_named(name: str) -> Topic:

@@ -1,7 +1,8 @@
-"""The checked-in schemas and their ids: what a Schema Registry would hold, read from `avsc/`.
+"""The checked-in schemas and their ids: what a Schema Registry would hold, read from the domains' `avsc/` folders.
 
-`avsc/registry.json` gives every id its file and every subject its versions in order. Ids are for ever: a schema
-that changes gets a new file, a new id and a new version; the old file stays, since old records stay.
+Each folder's `registry.json` gives every id its file and every subject its versions in order; `schemas/avsc/` holds
+what all domains share. Ids are for ever: a schema that changes gets a new file, a new id and a new version; the old
+file stays, since old records stay. New ids come from the domain's own range.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from importlib.resources import files
 from typing import Any, cast
 
 import fastavro
+
+from schemas.domains import DOMAINS
 
 Json = dict[str, Any]
 DOUBLES = {"type": "array", "items": "double"}
@@ -164,14 +167,28 @@ def _has_long_name(schema: Any) -> bool:
 
 
 def checked_in() -> Registry:
-    """The registry this code was built with."""
-    folder = files("schemas") / "avsc"
+    """The registry this code was built with: each domain's schemas, then those that all share."""
+    schemas: dict[int, Schema] = {}
+    subjects: dict[str, Sequence[int]] = {}
+    for domain in (*(domain.name for domain in DOMAINS), None):
+        held, listed = checked_in_by(domain)
+        schemas |= held
+        subjects |= listed
+    return Registry(schemas, subjects)
+
+
+def checked_in_by(domain: str | None) -> tuple[Mapping[int, Schema], Mapping[str, Sequence[int]]]:
+    """Schemas and subjects of one domain, None: of all of them; none of a domain without records."""
+    home = files("schemas")
+    folder = (home if domain is None else home / domain) / "avsc"
+    if not (folder / "registry.json").is_file():
+        return {}, {}
     listing = json.loads((folder / "registry.json").read_text("utf-8"))
     schemas = {
         int(key): Schema(int(key), name, (folder / f"{name}.avsc").read_text("utf-8"))
         for key, name in listing["schemas"].items()
     }
-    return Registry(schemas, listing["subjects"])
+    return schemas, listing["subjects"]
 
 
 def _physical(node: Any) -> Any:

@@ -25,6 +25,15 @@ class Writer(Flag):
         return tuple(str(each.name).lower() for each in self)
 
 
+class Reader(Flag):
+    """Who reads a topic besides those that follow from its other fields: workers read what is stateful, the API what is
+    compacted or watched, the archive what is archived, the courier what triggers a webhook's event."""
+
+    NONE = 0
+    API = auto()
+    COURIER = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic of the log.
@@ -47,6 +56,7 @@ class Topic:
     watched: bool = False
     archived: bool = False
     signed: bool = False
+    readers: Reader = Reader.NONE
 
     @property
     def subject(self) -> str:
@@ -74,6 +84,12 @@ class Topic:
         return common | {"cleanup.policy": "delete", "retention.ms": milliseconds}
 
 
-def entities(name: str, record: type[Entity]) -> Topic:
+def entities(name: str, record: type[Entity], readers: Reader = Reader.NONE) -> Topic:
     """The topic that holds every entity of a kind, each as it is now. One partition: a single writer decides."""
-    return Topic(name, record, "id", Writer.WORKERS, timedelta(hours=1), compacted=True, partitions=1, signed=True)
+    return Topic(
+        *(name, record, "id", Writer.WORKERS, timedelta(hours=1)),
+        compacted=True,
+        partitions=1,
+        signed=True,
+        readers=readers,
+    )

@@ -26,9 +26,9 @@ from ingest_api.problems import FieldError, Invalid, NotFound
 from pipeline.accounts.identity import same_mailbox
 from pipeline.accounts.letters import address_changed, password_changed, second_factor_changed
 from schemas.accounts.keys import Key
-from schemas.accounts.permissions import ROLES
 from schemas.accounts.users import Purpose, Status, User
 from schemas.accounts.webhooks import Webhook
+from schemas.permissions import ROLES
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(may("users:read"))]

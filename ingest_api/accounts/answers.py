@@ -8,7 +8,7 @@ from ingest_api.accounts.logins import LoggedIn
 from pipeline.clock import iso
 from schemas.accounts.invitations import Invitation
 from schemas.accounts.keys import Key
-from schemas.accounts.permissions import ADMINISTRATORS
+from schemas.accounts.roles import ADMINISTRATORS
 from schemas.accounts.users import Session, Status, User
 from schemas.accounts.webhooks import Delivery, Webhook
 

@@ -21,7 +21,7 @@ from ingest_api.principal import Principal
 from ingest_api.problems import FieldError, Forbidden, Invalid, NotFound
 from pipeline.clock import iso
 from schemas.accounts.keys import Key
-from schemas.accounts.permissions import OWN, permissions_of, permitted
+from schemas.permissions import OWN, permissions_of, permitted
 
 router = APIRouter()
 Owner = Annotated[Principal, Depends(may("account:manage"))]

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from ingest_api.principal import Principal
 from ingest_api.problems import Problem
-from schemas.accounts.permissions import OWN, permitted
 from schemas.accounts.users import User
+from schemas.permissions import OWN, permitted
 
 
 def may_administer(principal: Principal, held: User | None, roles: Iterable[str] = ()) -> None:

@@ -9,7 +9,7 @@ from ingest_api.accounts.directory import Directory
 from ingest_api.accounts.passwords import Passwords
 from ingest_api.entities.orders import NOT_DECIDED, SYSTEM, Orders, Rejection
 from ingest_api.settings import DEVELOPMENT_PASSWORD, ApiSettings
-from schemas.accounts.permissions import ADMINISTRATORS
+from schemas.accounts.roles import ADMINISTRATORS
 from schemas.accounts.users import User
 
 ADMIN = "admin"

@@ -16,8 +16,8 @@ from pipeline.accounts import identity
 from pipeline.accounts.sealing import Seals
 from pipeline.clock import Clock
 from schemas.accounts.keys import Key
-from schemas.accounts.permissions import OWN, permissions_of, permitted
 from schemas.accounts.users import Session, Status, User
+from schemas.permissions import OWN, permissions_of, permitted
 
 BEHIND_SECONDS = 1.0
 """How long a token may be ahead of our view: another replica issued it a moment ago."""

@@ -23,7 +23,7 @@ from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import Invalid, NotFound
 from schemas.accounts.invitations import Invitation
-from schemas.accounts.permissions import OPEN_ROLES
+from schemas.accounts.roles import OPEN_ROLES
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(may("users:read"))]

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ingest_api.principal import Principal
-from schemas.accounts.permissions import permissions_of
+from schemas.permissions import permissions_of
 
 _KEY = re.compile(r"(ncs|nk)_[0-9a-f]{32}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -20,8 +20,8 @@ from ingest_api.problems import Busy, InvalidCredentials, Problem, Unauthenticat
 from pipeline.accounts.letters import refresh_reused
 from pipeline.accounts.sealing import Unopenable
 from pipeline.errors import Failure
-from schemas.accounts.permissions import OWN, permitted, scopes_of
 from schemas.accounts.users import Status, User
+from schemas.permissions import OWN, permitted, scopes_of
 
 SESSION_SECONDS = 24 * 3600
 REMEMBERED_SECONDS = 30 * 24 * 3600

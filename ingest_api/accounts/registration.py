@@ -16,7 +16,7 @@ from ingest_api.settings import Registering
 from pipeline.accounts.letters import password_changed, reset_password, verify_email
 from pipeline.accounts.tokens import LIFETIMES, bound, is_enough
 from schemas.accounts.invitations import Invitation
-from schemas.accounts.permissions import OPEN_ROLES
+from schemas.accounts.roles import OPEN_ROLES
 from schemas.accounts.users import Purpose, Status, User
 
 

@@ -20,7 +20,7 @@ from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import Problem
 from ingest_api.wiring import wiring_of
-from schemas.accounts.permissions import OWN, scopes_of
+from schemas.permissions import OWN, scopes_of
 
 router = APIRouter()
 Caller = Annotated[Principal, Depends(authenticated())]

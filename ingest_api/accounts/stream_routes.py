@@ -18,7 +18,7 @@ from ingest_api.entities.orders import Rejection, author_of, problem_of_rejectio
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import FieldError, Forbidden, Invalid, NotFound, Problem
-from schemas.accounts.permissions import ADMINISTRATORS
+from schemas.accounts.roles import ADMINISTRATORS
 from schemas.accounts.streams import MAX_KEY, Stream
 from schemas.accounts.users import User
 from schemas.grants import OPERATOR, Access

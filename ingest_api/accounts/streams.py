@@ -12,7 +12,7 @@ from ingest_api.principal import Principal
 from ingest_api.problems import Busy
 from pipeline.accounts.streams import KEPT
 from pipeline.clock import Clock
-from schemas.accounts.permissions import ADMINISTRATORS
+from schemas.accounts.roles import ADMINISTRATORS
 from schemas.accounts.streams import MAX_KEY, Stream
 from schemas.accounts.users import User
 from schemas.grants import OPERATOR, Access, Party, Visibility, access

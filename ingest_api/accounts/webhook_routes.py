@@ -25,7 +25,8 @@ from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import Conflict, FieldError, Invalid, NotFound
 from pipeline.clock import iso
-from schemas.accounts.webhooks import EVENTS, TEST_EVENT, Delivery, Progress, Webhook
+from schemas.accounts.webhooks import TEST_EVENT, Delivery, Progress, Webhook
+from schemas.catalogue import EVENTS
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(may("webhooks:read"))]

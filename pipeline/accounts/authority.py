@@ -15,12 +15,14 @@ from typing import TypeVar, cast
 from pipeline.entities.decider import After, Command, Others, Rejected, Rule, Telling
 from schemas.accounts.invitations import Invitation
 from schemas.accounts.keys import Key
-from schemas.accounts.permissions import ADMINISTRATORS, OPEN_ROLES, OWN, permitted
+from schemas.accounts.roles import ADMINISTRATORS, OPEN_ROLES
 from schemas.accounts.streams import Stream
 from schemas.accounts.users import Status, User
-from schemas.accounts.webhooks import EVENTS, Webhook
+from schemas.accounts.webhooks import Webhook
+from schemas.catalogue import EVENTS
 from schemas.entity import Entity
 from schemas.grants import OPERATOR, Access, Party, Visibility, access
+from schemas.permissions import OWN, permitted
 
 E = TypeVar("E", bound=Entity)
 ANYONE = "anonymous"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pipeline.accounts.authority import guarded, key_ended, key_made, machinery
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, changing, making
 from schemas.accounts.keys import Key
-from schemas.accounts.permissions import OWN, PERMISSIONS, permitted
 from schemas.accounts.topics import KEYS as TOPIC
 from schemas.accounts.users import Status, User
+from schemas.permissions import OWN, PERMISSIONS, permitted
 
 MAX_KEYS = 50
 """Of one user."""

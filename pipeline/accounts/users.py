@@ -14,9 +14,10 @@ from pipeline.accounts.identity import same_mailbox
 from pipeline.accounts.tokens import Notice, Offer, offers_to
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, Telling, changing, making
 from schemas.accounts.invitations import Invitation
-from schemas.accounts.permissions import ADMINISTRATORS, ROLES
+from schemas.accounts.roles import ADMINISTRATORS
 from schemas.accounts.topics import USERS as TOPIC
 from schemas.accounts.users import Status, User
+from schemas.permissions import ROLES
 
 
 @dataclass(frozen=True, slots=True)

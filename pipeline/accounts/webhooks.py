@@ -9,7 +9,8 @@ from pipeline.accounts.authority import guarded, machinery, webhook_ended, webho
 from pipeline.entities.decider import Command, Decider, Mark, Nothing, Others, Rejected, changing, making
 from schemas.accounts.topics import WEBHOOKS as TOPIC
 from schemas.accounts.users import Status, User
-from schemas.accounts.webhooks import EVENTS, Webhook
+from schemas.accounts.webhooks import Webhook
+from schemas.catalogue import EVENTS
 
 MAX_WEBHOOKS = 20
 """Of one user."""

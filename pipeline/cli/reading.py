@@ -14,17 +14,12 @@ from rich.text import Text
 from pipeline.cli.drawing import printable
 from pipeline.clock import iso
 from pipeline.kafka.record import Record
-from schemas.catalogue import TOPICS
-from schemas.clustering.points import PointsAnswered
+from schemas.catalogue import RECORDS as KINDS
 from schemas.codec import Codec, Undecodable, schema_id_of
-from schemas.entity import Decided
 from schemas.event import Event
-from schemas.state import Sequenced
 
-_KINDS: Sequence[type[Event]] = (*(topic.record for topic in TOPICS), PointsAnswered, Decided, Sequenced)
-RECORDS: Mapping[str, type[Event]] = {kind.SCHEMA: kind for kind in _KINDS}
-"""By the name of the newest schema. Answers are carried by `replies.v1`, and a sequence's topic is named by its
-state: neither is in the catalogue."""
+RECORDS: Mapping[str, type[Event]] = {kind.SCHEMA: kind for kind in KINDS}
+"""By the name of the newest schema."""
 
 FEW = 3
 FEW_FIELDS = 2

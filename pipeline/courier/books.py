@@ -22,7 +22,7 @@ from pipeline.kafka.producer import Producer
 from pipeline.kafka.view import Shelf, Shelves
 from pipeline.settings import KafkaSettings
 from pipeline.signatures import Signatures
-from schemas.accounts.permissions import ADMINISTRATORS, permitted
+from schemas.accounts.roles import ADMINISTRATORS
 from schemas.accounts.streams import Stream
 from schemas.accounts.topics import COMMANDED, DELIVERIES, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.traces import MailRequested
@@ -32,6 +32,7 @@ from schemas.codec import Codec
 from schemas.entity import Commanded
 from schemas.event import Event
 from schemas.grants import OPERATOR, Access, Party
+from schemas.permissions import permitted
 from schemas.topic import Topic
 
 log = logging.getLogger(__name__)

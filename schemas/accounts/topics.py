@@ -1,4 +1,4 @@
-"""The topics of the accounts street."""
+"""The topics of the accounts domain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.accounts.traces import ActionAudited, MailRequested
 from schemas.accounts.users import User
 from schemas.accounts.webhooks import Delivery, Webhook
 from schemas.entity import Commanded
-from schemas.topic import Topic, Writer, entities
+from schemas.topic import Reader, Topic, Writer, entities
 
 COMMANDED = Topic(
     "accounts.commanded.v1",
@@ -24,20 +24,25 @@ COMMANDED = Topic(
     stateful=True,
     signed=True,
 )
-USERS = entities("accounts.user.v1", User)
-KEYS = entities("accounts.key.v1", Key)
-WEBHOOKS = entities("accounts.webhook.v1", Webhook)
-INVITATIONS = entities("accounts.invitation.v1", Invitation)
-STREAMS = entities("accounts.stream.v1", Stream)
+USERS = entities("accounts.user.v1", User, Reader.COURIER)
+KEYS = entities("accounts.key.v1", Key, Reader.COURIER)
+WEBHOOKS = entities("accounts.webhook.v1", Webhook, Reader.COURIER)
+INVITATIONS = entities("accounts.invitation.v1", Invitation, Reader.COURIER)
+STREAMS = entities("accounts.stream.v1", Stream, Reader.COURIER)
 
 _SENDERS = Writer.DOOR | Writer.COURIER
 DELIVERIES = Topic(
-    "accounts.delivery.v1", Delivery, "id", _SENDERS, timedelta(hours=1), compacted=True, partitions=1, signed=True
+    *("accounts.delivery.v1", Delivery, "id", _SENDERS, timedelta(hours=1)),
+    compacted=True,
+    partitions=1,
+    signed=True,
+    readers=Reader.COURIER,
 )
 MAIL = Topic(
     *("mail.requested.v1", MailRequested, "user", _SENDERS | Writer.WORKERS, timedelta(days=7)),
     partitions=1,
     signed=True,
+    readers=Reader.COURIER,
 )
 AUDITED = Topic(
     "actions.audited.v1", ActionAudited, "actor", Writer.WORKERS | Writer.DOOR, timedelta(days=30), archived=True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Self
@@ -10,14 +9,6 @@ from typing import Any, ClassVar, Self
 from schemas.entity import Entity
 from schemas.event import Event, shallow
 
-EVENTS: Mapping[str, str] = {
-    "detection.completed": "anomaly:read",
-    "training.started": "anomaly:read",
-    "training.completed": "anomaly:read",
-    "alert.triggered": "anomaly:read",
-    "drift.detected": "clustering:read",
-}
-"""What a webhook may ask for, and the permission that it takes to be told."""
 TEST_EVENT = "webhook.test"
 _ENDED = 1 << 30
 

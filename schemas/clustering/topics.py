@@ -1,4 +1,4 @@
-"""The topics of the clustering street."""
+"""The topics of the clustering domain."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from pipeline.accounts.access import MAX_SESSIONS
 from pipeline.accounts.keys import MAX_KEYS
 from pipeline.accounts.tokens import HOUR, LIFETIMES
 from pipeline.accounts.webhooks import MAX_WEBHOOKS
-from schemas.accounts.permissions import PERMISSIONS, ROLES
 from schemas.accounts.users import Purpose
+from schemas.permissions import PERMISSIONS, ROLES
 from tests.docs.documents import ROOT, blocks, rows, spans, text_of
 from tests.docs.test_documents import ENDPOINT, served
 

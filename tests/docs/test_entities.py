@@ -41,7 +41,7 @@ def test_it_shows_each_place_that_a_kind_of_entity_touches() -> None:
     assert naming == {
         "schemas/accounts/webhooks.py",
         "schemas/accounts/topics.py",
-        "schemas/avsc/registry.json",
+        "schemas/accounts/avsc/registry.json",
         "pipeline/accounts/webhooks.py",
         "pipeline/accounts/deciders.py",
         "ingest_api/assembly.py",

@@ -19,7 +19,8 @@ from pipeline.courier.schedule import DELAYS, HOUR, JITTER, LIFETIME, MINUTE, SE
 from pipeline.courier.settings import CourierSettings
 from pipeline.courier.signature import signed
 from pipeline.courier.triggers import TRIGGERS
-from schemas.accounts.webhooks import EVENTS, TEST_EVENT
+from schemas.accounts.webhooks import TEST_EVENT
+from schemas.catalogue import EVENTS
 from tests.docs.documents import ROOT, blocks, rows, text_of
 from tests.ports import free_ports
 

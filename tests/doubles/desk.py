@@ -29,7 +29,6 @@ from pipeline.kafka.record import Record
 from pipeline.kafka.view import Shelf
 from pipeline.outcome import Refuse
 from pipeline.received import Raw, Received
-from schemas.accounts.permissions import permitted, scopes_of
 from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.traces import MailRequested
 from schemas.accounts.users import User
@@ -37,6 +36,7 @@ from schemas.accounts.webhooks import Delivery
 from schemas.codec import Codec
 from schemas.entity import Decided, Entity
 from schemas.exchange import SOURCE_HEADER
+from schemas.permissions import permitted, scopes_of
 from schemas.position import Position
 from schemas.topic import Topic
 

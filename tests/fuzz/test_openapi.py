@@ -28,10 +28,10 @@ from pipeline.clock import now
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.view import View
 from pipeline.signatures import Signatures
-from schemas.accounts.permissions import SCOPES
 from schemas.accounts.topics import COMMANDED, USERS
 from schemas.accounts.users import User
 from schemas.codec import Codec
+from schemas.permissions import SCOPES
 from tests.budget import PATIENCE, examples
 from tests.every.test_every_route import DOCUMENT, assert_enveloped, route_at
 from tests.flow.stack import JWT_SECRETS, Stack

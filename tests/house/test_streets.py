@@ -27,7 +27,7 @@ OWN = {
 }
 """What goes with the street."""
 
-JOINTS = ("schemas/catalogue.py", "topologies/app.py", "ingest_api/domains.py")
+JOINTS = ("schemas/domains.py", "topologies/app.py", "ingest_api/domains.py")
 """Where every street is named, in a line or two."""
 
 ALSO = {
@@ -44,8 +44,8 @@ ALSO = {
         "pipeline/warehouse/archive/audit.py": "its rows",
         "pipeline/cli/mail.py": "`thalweg mail` lists what was written to users",
         "pipeline/warehouse/retention.py": "which tables keep how long",
-        "ingest_api/auth.py": "the one vocabulary of permissions",
         "topologies/decide.py": "the audit of every street's commands",
+        "schemas/permissions.py": "roles are made of every domain's permissions",
         "ingest_api/settings.py": "keys that an operator gives by the environment",
     },
     "operations": {

@@ -15,7 +15,7 @@ from ingest_api.domain import Domain
 from ingest_api.json import Json
 from ingest_api.principal import Principal
 from ingest_api.problems import Forbidden, Unauthenticated
-from schemas.accounts.permissions import OWN, PERMISSIONS, SCOPES, permissions_of, scopes_of
+from schemas.permissions import OWN, PERMISSIONS, SCOPES, permissions_of, scopes_of
 from tests.doubles.desk import door_in, session_of, wired
 from tests.doubles.door import client_of, key_for, settings_with
 

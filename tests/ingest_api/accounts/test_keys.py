@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_api.accounts.keys import ApiKey, Keyring, looks_like_one, main, make
-from schemas.accounts.permissions import permissions_of
+from schemas.permissions import permissions_of
 
 
 @pytest.mark.parametrize("prefix", ["ncs", "nk"])

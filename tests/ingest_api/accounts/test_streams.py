@@ -11,9 +11,9 @@ from ingest_api.entities.orders import Author
 from ingest_api.grants import reads
 from ingest_api.principal import Principal
 from ingest_api.problems import Busy, Conflict
-from schemas.accounts.permissions import permissions_of
 from schemas.accounts.streams import Stream
 from schemas.grants import Access
+from schemas.permissions import permissions_of
 from tests.doubles.door import key_for
 from tests.ingest_api.accounts.house import House, Json, house
 

@@ -13,8 +13,8 @@ from pipeline.entities.decide import Decision, by_kind, decide
 from pipeline.entities.decider import Command, Nothing, changing
 from pipeline.entities.ledger import Ledger
 from pipeline.outcome import Refuse
-from schemas.accounts.permissions import OWN, ROLES
 from schemas.accounts.users import User
+from schemas.permissions import OWN, ROLES
 
 EVENT = {"owner": "boss", "url": "https://x.io", "events": ["drift.detected"], "secret": "sealed"}
 

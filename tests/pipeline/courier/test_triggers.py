@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from pipeline.courier.triggers import TRIGGERS, Trigger, body_of, delivery_id
-from schemas.accounts.permissions import PERMISSIONS
-from schemas.accounts.webhooks import EVENTS
-from schemas.catalogue import TOPICS
+from schemas.catalogue import EVENTS, TOPICS
 from schemas.clustering.clusters import DriftDetected
+from schemas.permissions import PERMISSIONS
 from tests.schemas.samples import SAMPLES
 
 DRIFT = next(it for it in SAMPLES if isinstance(it, DriftDetected))

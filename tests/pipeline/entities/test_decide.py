@@ -13,9 +13,9 @@ from pipeline.entities.decide import decide
 from pipeline.entities.decider import Command
 from pipeline.entities.ledger import Ledger
 from pipeline.outcome import Refuse
-from schemas.accounts.permissions import OWN, permitted
 from schemas.accounts.users import Status, User
 from schemas.entity import Entity
+from schemas.permissions import OWN, permitted
 from tests.pipeline.entities.orders import ORDERS, commands, decided
 
 LISTS = st.lists(ORDERS, max_size=40)

@@ -1,0 +1,1 @@
+"""Detectors, detections and alerts: what users may be allowed so far."""

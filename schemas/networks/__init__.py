@@ -1,0 +1,1 @@
+"""Networks of clients: what users may be allowed so far."""
