@@ -44,7 +44,7 @@ def test_it_shows_each_place_that_a_kind_of_entity_touches() -> None:
         "schemas/accounts/avsc/registry.json",
         "pipeline/accounts/webhooks.py",
         "pipeline/accounts/deciders.py",
-        "ingest_api/assembly.py",
+        "ingest_api/accounts/domain.py",
     }
 
 
