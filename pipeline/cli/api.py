@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Any
 
 import httpx
+from httpx_sse import ServerSentEvent
 
-from pipeline.cli.eventstream import ServerEvent, follow
+from pipeline.cli.eventstream import follow
 from pipeline.errors import Failure, Misconfigured, Unavailable
 
 MAX_ATTEMPTS = 8
@@ -67,7 +68,7 @@ class Api:
             "POST", "/api/v1/process_points", {"stream": stream, "points": points}, {"Idempotency-Key": key}
         )
 
-    def events(self, stream: str) -> AsyncIterator[ServerEvent]:
+    def events(self, stream: str) -> AsyncIterator[ServerSentEvent]:
         """The stream's clusters, drift and outliers, live."""
         return follow(self._client, "/api/v1/events", {"topics": "clusters,drift,outliers", "stream": stream})
 

@@ -191,7 +191,7 @@ class Show:
         async for event in api.events(self._stream):
             self._connected.set()
             self._news.set()
-            self._board.take(event.type, json.loads(event.data).get("data", {}))
+            self._board.take(event.event, json.loads(event.data).get("data", {}))
 
     @asynccontextmanager
     async def _drawing(self) -> AsyncIterator[None]:

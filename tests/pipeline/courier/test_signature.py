@@ -1,8 +1,9 @@
-"""What we sign, the reference library of Standard Webhooks verifies."""
+"""What we sign is what Standard Webhooks says, and what its reference library verifies."""
 
 from __future__ import annotations
 
 import base64
+import hmac
 import time
 
 import pytest
@@ -24,6 +25,16 @@ def test_what_is_signed_with_a_standard_secret_the_reference_verifies(key: bytes
     secret = f"whsec_{base64.b64encode(key).decode()}"
     body = repr(payload).encode("utf-8", "replace")
     Webhook(secret).verify(body, signed(secret, "msg_1", now(), body), json_parse=False)
+
+
+def test_the_signature_is_the_hmac_of_id_timestamp_and_body() -> None:
+    key, body = b"k" * 24, '{"name":"Zoë"}'.encode()
+    digest = hmac.digest(key, b"msg_1.1700000000." + body, "sha256")
+    assert signed(f"whsec_{base64.b64encode(key).decode()}", "msg_1", 1_700_000_000, body) == {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": "1700000000",
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
 
 
 def test_padding_may_be_left_out_of_a_secret() -> None:
