@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+import avro.schema
 import fastavro
 import pytest
+from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 from fastavro.utils import generate_many
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -208,6 +210,16 @@ def test_primitives_agree_with_another_implementation_of_the_rules(writer: str, 
         assert obstacles(reader, writer)
     else:
         assert obstacles(reader, writer) == []
+
+
+@given(writer=fields_of, changes=fields_of)
+@settings(max_examples=300, deadline=None)
+def test_the_verdict_is_that_of_apaches_own_implementation(writer: Json, changes: Json) -> None:
+    wrote, reads = defaulted(writer), defaulted(writer | changes)
+    assume("bytes" not in json.dumps(wrote))  # which Apache's reads as a string, though not all bytes are one
+    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
+    verdict = checker.get_compatibility(avro.schema.parse(json.dumps(reads)), avro.schema.parse(json.dumps(wrote)))
+    assert (verdict.compatibility is SchemaCompatibilityType.compatible) is not bool(obstacles(reads, wrote))
 
 
 def incompatible(subject: str, versions: Sequence[Schema]) -> list[str]:
