@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faust
 
+from pipeline.accounts.audit import AUDIT
 from pipeline.accounts.deciders import DECIDERS
 from schemas.accounts.topics import COMMANDED
 from topologies.decide import attach_commands
@@ -11,4 +12,4 @@ from topologies.site import Site
 
 
 def attach(app: faust.App, site: Site) -> None:
-    attach_commands(app, site, COMMANDED, DECIDERS)
+    attach_commands(app, site, COMMANDED, DECIDERS, AUDIT)

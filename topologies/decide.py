@@ -1,4 +1,4 @@
-"""A street's commands: decided one after the other by the one writer of its entities.
+"""A domain's commands: decided one after the other by the one writer of its entities.
 
 The changelog gets every change in the order in which it was decided, so that a crash leaves a prefix of them: what is
 recovered is what was true at some command, and the commands behind it are decided again, with the same result.
@@ -15,7 +15,8 @@ import faust
 
 from pipeline import heap
 from pipeline.clock import Clock
-from pipeline.entities.decide import Deciders, Decision, command_of, decide
+from pipeline.entities.audit import Audit
+from pipeline.entities.decide import Deciders, command_of, decide
 from pipeline.entities.ledger import Ledger
 from pipeline.entities.repeats import Page, Repeats
 from pipeline.forgeries import Forgeries
@@ -23,8 +24,6 @@ from pipeline.kafka.flight import Flight
 from pipeline.outcome import Emission, Emit, Refuse
 from pipeline.received import Raw, Received
 from pipeline.signatures import Signatures
-from schemas.accounts.topics import AUDITED
-from schemas.accounts.traces import ActionAudited, Verdict
 from schemas.codec import Codec
 from schemas.entity import Commanded, Entity
 from schemas.position import Position
@@ -55,8 +54,6 @@ SIGNED_AT_ONCE = 1000
 """States signed anew before their durability is awaited."""
 DECIDED_LATELY = "decided"
 """In the changelog, where entities have their kind: a page of `Repeats`."""
-FORGER = "unknown"
-"""As whom the audit has who wrote a forged command."""
 log = logging.getLogger(__name__)
 
 
@@ -85,6 +82,7 @@ class Decide:
         self,
         topic: Topic,
         deciders: Deciders,
+        audit: Audit,
         engine: Engine,
         deliver: Deliver,
         codec: Codec,
@@ -95,7 +93,7 @@ class Decide:
         self.topic, self.topics = topic, (topic,)
         self._forgeries = forgeries or Forgeries()
         self._signatures = signatures
-        self._deciders, self._engine, self._deliver = deciders, engine, deliver
+        self._deciders, self._audit, self._engine, self._deliver = deciders, audit, engine, deliver
         self._codec, self._clock, self._placement = codec, clock, Placement(topic.partitions)
 
     async def begin(self, number: int, starts: Mapping[str, int]) -> Book:
@@ -219,16 +217,15 @@ class Decide:
             emissions.append(self._emission(event.entity, event.entity_id, decision.entity))
             self._note(partition, event.entity, event.entity_id, decision.entity, command.offset)
             partition.memory.owe(event.entity, event.entity_id, self._clock() + TOLD_AGAIN, command.offset)
-        if decision.audited:
-            emissions.append(Emission(AUDITED, audit_of(received, decision), event.actor.encode()[:256]))
+        if decision.audited and (audited := self._audit.decided(received, decision)) is not None:
+            emissions.append(audited)
         self._deliver(Emit(emissions, decision.answer), self.topic, raw, partition.flight)
         return None
 
     def _raise_alarm(self, partition: Partition[Book], raw: Raw, forged: Refuse) -> None:
         self._forgeries.note(raw.position, forged.reason, forged.detail)
-        self._deliver.emit(
-            (Emission(AUDITED, forgery_of(raw, forged), FORGER.encode()),), raw.position, None, partition.flight
-        )
+        if (audited := self._audit.forged(raw, forged)) is not None:
+            self._deliver.emit((audited,), raw.position, None, partition.flight)
 
     def _emission(self, kind: str, entity_id: str, entity: Entity | None) -> Emission:
         return Emission(self._deciders[kind].topic, entity, entity_id.encode())
@@ -242,53 +239,11 @@ def _page(number: int, page: Page) -> tuple[bytes, bytes]:
     return key_of(number, f"{DECIDED_LATELY}/{page.slot}"), pack(page.last, page.encode())
 
 
-def audit_of(received: Received[Commanded], decision: Decision) -> ActionAudited:
-    """Names the fields that were changed, never what stands in them."""
-    event, raw, answer = received.event, received.raw, decision.answer
-    told = {"changed": ", ".join(decision.changed)} if decision.changed else {}
-    if answer.version is not None:
-        told["version"] = str(answer.version)
-    return ActionAudited(
-        at=raw.timestamp,
-        actor=event.actor,
-        action=f"{event.entity}.{event.command}",
-        target=event.entity_id,
-        verdict=Verdict.REFUSED if decision.rejected else Verdict.ACCEPTED,
-        status=None,
-        reason=answer.rejection,
-        address=event.address,
-        request_id=raw.request_id,
-        count=1,
-        source_partition=raw.position.partition,
-        source_offset=raw.position.offset,
-        details=told,
-    )
-
-
-def forgery_of(raw: Raw, forged: Refuse) -> ActionAudited:
-    """Nothing of what the record says is repeated: whoever wrote it may say what they like."""
-    return ActionAudited(
-        at=raw.timestamp,
-        actor=FORGER,
-        action="command.forge",
-        target=None,
-        verdict=Verdict.REFUSED,
-        status=None,
-        reason=forged.reason,
-        address=None,
-        request_id=None,
-        count=1,
-        source_partition=raw.position.partition,
-        source_offset=raw.position.offset,
-        details={},
-    )
-
-
-def attach_commands(app: faust.App, site: Site, topic: Topic, deciders: Deciders) -> None:
-    """One agent that decides over the topic's commands."""
+def attach_commands(app: faust.App, site: Site, topic: Topic, deciders: Deciders, audit: Audit) -> None:
+    """One agent that decides over the topic's commands, and what is written to the audit of them."""
 
     def work(engine: Engine) -> Decide:
         told = site.settings.signatures, site.forgeries
-        return Decide(topic, deciders, engine, site.deliver(), site.codec, site.clock, *told)
+        return Decide(topic, deciders, audit, engine, site.deliver(), site.codec, site.clock, *told)
 
     attach_work(app, site, topic, work)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.accounts.audit import AUDIT
 from pipeline.accounts.deciders import DECIDERS
 from pipeline.entities.decide import by_kind
 from schemas.accounts.topics import AUDITED, COMMANDED
@@ -75,7 +76,7 @@ class Worker:
         deliver = Deliver(log, codec, lambda: now)  # type: ignore[arg-type]
         deciders = by_kind(*DECIDERS.values(), note.NOTE_DECIDER)
         self._point: Checkpoint[Book] = Checkpoint(
-            Decide(COMMANDED, deciders, engine, deliver, codec, lambda: now), engine, end
+            Decide(COMMANDED, deciders, AUDIT, engine, deliver, codec, lambda: now), engine, end
         )
 
     async def take(self, *records: Record) -> None:

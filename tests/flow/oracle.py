@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pipeline.accounts.audit import audit_of, forgery_of
 from pipeline.accounts.deciders import DECIDERS
 from pipeline.entities.decide import Decision, command_of, decide
 from pipeline.entities.ledger import Ledger
@@ -21,7 +22,7 @@ from schemas.catalogue import changelog
 from schemas.codec import Codec
 from schemas.entity import Commanded, Entity
 from schemas.exchange import SIGNATURE_HEADER
-from topologies.decide import DECIDED_LATELY, audit_of, forgery_of
+from topologies.decide import DECIDED_LATELY
 from topologies.framing import unpack
 from topologies.intake import Placement, take_in
 

@@ -44,7 +44,6 @@ ALSO = {
         "pipeline/warehouse/archive/audit.py": "its rows",
         "pipeline/cli/mail.py": "`thalweg mail` lists what was written to users",
         "pipeline/warehouse/retention.py": "which tables keep how long",
-        "topologies/decide.py": "the audit of every street's commands",
         "schemas/permissions.py": "roles are made of every domain's permissions",
         "ingest_api/settings.py": "keys that an operator gives by the environment",
     },

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.accounts.audit import AUDIT
 from pipeline.accounts.deciders import DECIDERS
 from pipeline.entities.decide import Deciders
 from pipeline.forgeries import Forgeries
@@ -59,7 +60,9 @@ class Desk:
         self.now = (START + 100) * 1000
         deliver = Deliver(log, CODEC, lambda: self.now)  # type: ignore[arg-type]
         self.forgeries = Forgeries()
-        self.work = Decide(COMMANDED, deciders, engine, deliver, CODEC, lambda: self.now, signatures, self.forgeries)
+        self.work = Decide(
+            COMMANDED, deciders, AUDIT, engine, deliver, CODEC, lambda: self.now, signatures, self.forgeries
+        )
         self.point: Checkpoint[Book] = Checkpoint(self.work, engine, end)
 
     async def take(self, *records: Record) -> None:
