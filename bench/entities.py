@@ -33,7 +33,7 @@ from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
 from schemas.accounts.topics import COMMANDED, INVITATIONS, KEYS, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.users import User
-from schemas.catalogue import WORKERS_GROUP
+from schemas.catalogue import group_reading
 from schemas.codec import Codec
 from schemas.entity import Commanded
 from tests.flow.child import worker
@@ -99,7 +99,7 @@ def until_committed(kafka: KafkaSettings) -> float:
     """Seconds until the worker has decided, durably, over every command there is."""
     begun = time.perf_counter()
     goal = ends(kafka, COMMANDED.name)[0].high
-    while (committed(kafka, WORKERS_GROUP, COMMANDED.name)[0] or 0) < goal:
+    while (committed(kafka, group_reading(COMMANDED), COMMANDED.name)[0] or 0) < goal:
         time.sleep(0.05)
     return time.perf_counter() - begun
 

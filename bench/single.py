@@ -32,7 +32,7 @@ from pipeline.kafka.flight import Flight
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
-from schemas.catalogue import WORKERS_GROUP
+from schemas.catalogue import group_reading
 from schemas.clustering.points import PointsObserved
 from schemas.clustering.topics import CLUSTERED, OBSERVED
 from schemas.codec import Codec
@@ -127,7 +127,7 @@ def processed(kafka: KafkaSettings, count: int, folder: Path) -> tuple[float, fl
 
 
 def reached(kafka: KafkaSettings, goal: Mapping[int, int]) -> bool:
-    done = committed(kafka, WORKERS_GROUP, OBSERVED.name)
+    done = committed(kafka, group_reading(OBSERVED), OBSERVED.name)
     return all((done[partition] or 0) >= end for partition, end in goal.items())
 
 

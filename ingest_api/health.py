@@ -40,9 +40,18 @@ class HealthReport(BaseModel):
     components: Annotated[
         dict[str, str],
         Field(
-            description="`log` is Kafka, `database` is ClickHouse, `algorithm` the stream workers. There is no Redis "
+            description="`log` is Kafka, `database` is ClickHouse, `algorithm` the workers that cluster, `accounts` "
+            "those that decide over users and keys. There is no Redis "
             "here: `redis` is always not_used, for clients that look it up.",
-            examples=[{"log": "healthy", "database": "healthy", "algorithm": "healthy", "redis": "not_used"}],
+            examples=[
+                {
+                    "log": "healthy",
+                    "database": "healthy",
+                    "algorithm": "healthy",
+                    "accounts": "healthy",
+                    "redis": "not_used",
+                }
+            ],
         ),
     ]
 

@@ -15,7 +15,7 @@ from pipeline.kafka.member import Place
 from pipeline.kafka.view import Shelf
 from pipeline.settings import KafkaSettings
 from pipeline.warehouse.reader import Reader
-from schemas.catalogue import STATEFUL, WORKERS_GROUP
+from schemas.catalogue import INPUTS, group_of
 from schemas.operations.vitals import REPORT_SECONDS, VitalsReported
 
 SILENT_SECONDS = 3 * REPORT_SECONDS
@@ -24,6 +24,8 @@ STALLED_SECONDS = 15.0
 WORKER = "worker-"
 """So their names begin; other processes report as well."""
 PATIENCE_SECONDS = 3.0
+COMPONENTS = {"clustering": "algorithm"}
+"""Domains whose workers /health calls by another name, as its clients know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,42 +97,50 @@ class Workers:
 class WorkersPart:
     """Listens to the workers' reports, from the moment the shelf has what the log had of them."""
 
-    workers: Workers
+    workers: Mapping[str, Workers]
     name: str = "workers"
 
     async def start(self) -> None:
-        self.workers.caught_up()
+        for each in self.workers.values():
+            each.caught_up()
 
     async def stop(self) -> None:
         """Nothing was opened."""
 
 
-def places(settings: KafkaSettings) -> list[Place]:
-    """The partitions that workers keep a state of."""
-    return [(topic.name, number) for topic in STATEFUL for number in range(topic.partitions or settings.partitions)]
+def places(settings: KafkaSettings, domain: str) -> list[Place]:
+    """The partitions that the domain's workers keep a state of."""
+    topics = INPUTS[domain]
+    return [(topic.name, number) for topic in topics for number in range(topic.partitions or settings.partitions)]
 
 
-def workers_of(settings: KafkaSettings, shelf: Shelf[VitalsReported], clock: Clock) -> Workers:
-    """Hears what the shelf holds."""
-    workers = Workers(places(settings), clock)
-    shelf.watch(workers.hear)
+def workers_of(settings: KafkaSettings, shelf: Shelf[VitalsReported], clock: Clock) -> Mapping[str, Workers]:
+    """By domain. They hear what the shelf holds."""
+    workers = {domain: Workers(places(settings, domain), clock) for domain in INPUTS}
+    for each in workers.values():
+        shelf.watch(each.hear)
     return workers
 
 
-def probes(settings: KafkaSettings, workers: Workers, alarms: Alarms, reader: Reader, clock: Clock) -> Probes:
-    """`log`, `database` and `algorithm`, as /health lists them. Without the log nothing can be taken."""
-    watch = GroupWatch(settings, WORKERS_GROUP, places(settings))
+def probes(
+    settings: KafkaSettings, workers: Mapping[str, Workers], alarms: Alarms, reader: Reader, clock: Clock
+) -> Probes:
+    """`log`, `database` and each domain's workers, as /health lists them. Without the log nothing can be taken."""
+    watches = {domain: GroupWatch(settings, group_of(domain), places(settings, domain)) for domain in workers}
 
     async def log() -> Health:
-        await asyncio.to_thread(watch.reach)
+        await asyncio.to_thread(next(iter(watches.values())).reach)
         return alarms.judge()
 
     async def database() -> Health:
         await reader.ping()
         return Health.HEALTHY
 
-    async def algorithm() -> Health:
-        return workers.judge(await asyncio.to_thread(watch.standing))
+    def domain_probe(domain: str) -> Probe:
+        async def judge() -> Health:
+            return workers[domain].judge(await asyncio.to_thread(watches[domain].standing))
 
-    asked = (Probe("log", log, essential=True), Probe("database", database), Probe("algorithm", algorithm))
+        return Probe(COMPONENTS.get(domain, domain), judge)
+
+    asked = (Probe("log", log, essential=True), Probe("database", database), *map(domain_probe, workers))
     return Probes(asked, clock, patience=PATIENCE_SECONDS)

@@ -39,12 +39,19 @@ state: these have no topic in the catalogue."""
 EVENTS: Mapping[str, str] = {event.name: event.permission for domain in DOMAINS for event in domain.events}
 """What a webhook may subscribe to, and the permission that its owner needs."""
 
-WORKERS_GROUP = "thalweg-workers"
-"""The consumer group of the stream processors; Faust names changelogs after it."""
-
 ARCHIVED = tuple(topic for topic in TOPICS if topic.archived)
 STATEFUL = tuple(topic for topic in TOPICS if topic.stateful)
 WATCHED = tuple(topic for topic in TOPICS if topic.watched)
+
+INPUTS: Mapping[str, tuple[Topic, ...]] = {
+    domain.name: inputs
+    for domain in DOMAINS
+    if (inputs := tuple(topic for topic in domain.topics if topic.stateful))
+}
+"""By domain, the topics that its workers read into a state. The domain with the most work comes first."""
+
+WORKERS_GROUP = "thalweg-workers"
+"""The one consumer group of all domains' workers, before each domain had its own (`pipeline.kafka.group.inherit`)."""
 
 _TRIGGERS = tuple(event.topic for domain in DOMAINS for event in domain.events if event.topic is not None)
 
@@ -90,8 +97,18 @@ def changelog(topic: Topic) -> str:
 
 
 def changelog_of(state: str) -> str:
-    """A state's changelog, named as Faust names it."""
-    return f"{WORKERS_GROUP}-{state}-changelog"
+    """A state's changelog. The name does not follow the group that reads the state's inputs, which may change."""
+    return f"thalweg-workers-{state}-changelog"
+
+
+def group_of(domain: str) -> str:
+    """The consumer group of the domain's workers."""
+    return f"thalweg-{domain}-workers"
+
+
+def group_reading(topic: Topic) -> str:
+    """The consumer group of the workers that read a stateful topic. Raises KeyError for what all domains share."""
+    return group_of(domain_of(topic).name)
 
 
 SIGNED = frozenset(topic.name for topic in TOPICS if topic.signed) | frozenset(

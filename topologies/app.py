@@ -1,16 +1,15 @@
-"""A Faust app with the streets attached."""
+"""A Faust app with a domain attached."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import faust
 
-from schemas.catalogue import WORKERS_GROUP
-from topologies import accounts, clustering, operations
+from schemas.catalogue import group_of
 from topologies.assignor import Assignor
+from topologies.domain import Domain
 from topologies.login import credentials
 from topologies.runs import Reading, RunTransport
 from topologies.settings import WorkerSettings
@@ -20,18 +19,15 @@ from topologies.tables import Tables
 
 log = logging.getLogger(__name__)
 
-Street = Callable[[faust.App, Site], None]
 METADATA_MS = 5000
 """Where leaders are is asked so often, so that a worker goes on soon after a broker has come back."""
-STREETS: Sequence[Street] = (clustering.attach, accounts.attach, operations.attach)
 
 
-def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequence[Street] = STREETS) -> faust.App:
-    """Not started, and not touched by anything but what is given. Every worker of a group must attach the same
-    streets: the group's assignment protocol depends on the tables there are."""
-    site = site or Site(settings)
+def create_app(settings: WorkerSettings, domain: Domain, site: Site | None = None) -> faust.App:
+    """Not started, and not touched by anything but what is given. It joins the domain's own consumer group."""
+    site = site or Site(settings, domain=domain.name)
     app = faust.App(
-        WORKERS_GROUP,
+        group_of(domain.name),
         broker=[f"kafka://{address}" for address in settings.kafka.bootstrap.split(",")],
         broker_credentials=credentials(settings.kafka.security),
         store="memory://",
@@ -53,7 +49,7 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         # a queue of runs, each up to a fetch: few are enough to keep the agent busy
         stream_buffer_maxsize=4,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"thalweg-{settings.name}" if settings.static else None,
+        consumer_group_instance_id=settings.instance,
         consumer_max_fetch_size=settings.fetch_bytes,
         consumer_metadata_max_age_ms=METADATA_MS,
         broker_max_poll_records=settings.run_records,
@@ -67,8 +63,7 @@ def create_app(settings: WorkerSettings, site: Site | None = None, streets: Sequ
         producer_request_timeout=60,
         producer_max_request_size=8 * 1024 * 1024,
     )
-    for attach in streets:
-        attach(app, site)
+    domain.attach(app, site)
     reading = Reading(frozenset(site.topics), site.flush, site.die)
     app.transport = RunTransport(app.conf.broker_consumer, app, reading=reading)
 

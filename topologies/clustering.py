@@ -1,4 +1,4 @@
-"""The clustering street: points.observed.v1 through `pipeline.clustering.cluster` to what its outcomes name."""
+"""The clustering domain: points.observed.v1 through `pipeline.clustering.cluster` to what its outcomes name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from schemas.clustering.points import PointsObserved
 from schemas.clustering.topics import OBSERVED
 from topologies.apply import Apply
 from topologies.attach import attach_work
+from topologies.domain import Domain
 from topologies.partition import Engine
 from topologies.site import Site
 
@@ -27,3 +28,6 @@ def attach(app: faust.App, site: Site) -> None:
         return Apply(step, engine, site.deliver(), site.codec, site.placement, breath, max_states=most)
 
     attach_work(app, site, OBSERVED, work)
+
+
+DOMAIN = Domain("clustering", attach)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.settings import Environment, KafkaSettings, between, flag, setting
 from pipeline.signatures import Signatures
+from schemas.catalogue import INPUTS
 from topologies.checkpoint import Rhythm
 
 
@@ -17,6 +19,8 @@ class WorkerSettings:
 
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
     ordinal: int = 0
+    domains: Sequence[str] = tuple(INPUTS)
+    """What the process runs; each domain in its own consumer group."""
     static: bool = True
     session_seconds: int = 30
     data_dir: Path = Path(".thalweg")
@@ -39,10 +43,19 @@ class WorkerSettings:
     def name(self) -> str:
         return f"worker-{self.ordinal}"
 
+    @property
+    def instance(self) -> str | None:
+        """The static member's name in each group (KIP-345); None where membership is dynamic."""
+        return f"thalweg-{self.name}" if self.static else None
+
     @classmethod
-    def from_environment(cls, environ: Environment, ordinal: int | None = None) -> WorkerSettings:
-        """Raises Misconfigured."""
+    def from_environment(
+        cls, environ: Environment, ordinal: int | None = None, domains: str | None = None
+    ) -> WorkerSettings:
+        """`ordinal` and `domains` stand before their variables. Raises Misconfigured."""
+        told = {**environ, "THALWEG_WORKER_DOMAINS": domains} if domains is not None else environ
         return cls(
+            domains=setting(told, "THALWEG_WORKER_DOMAINS", cls.domains, _domains),
             kafka=KafkaSettings.from_environment(environ),
             ordinal=setting(environ, "THALWEG_WORKER_ORDINAL", 0, between(0, 9999)) if ordinal is None else ordinal,
             static=setting(environ, "THALWEG_WORKER_STATIC", True, flag),
@@ -57,3 +70,11 @@ class WorkerSettings:
                 seconds=setting(environ, "THALWEG_CHECKPOINT_MS", 500, between(10, 60_000)) / 1000,
             ),
         )
+
+
+def _domains(value: str) -> tuple[str, ...]:
+    """Names with commas between. Raises ValueError."""
+    names = [name.strip() for name in value.split(",")]
+    if unknown := [name for name in names if name not in INPUTS]:
+        raise ValueError(f"no domain {', '.join(map(repr, unknown))}; there are {', '.join(INPUTS)}")
+    return tuple(name for name in INPUTS if name in names)

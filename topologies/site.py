@@ -1,4 +1,4 @@
-"""What a topology is built with: settings, the producer, and the way to end."""
+"""What a domain's topology is built with: settings, the producer, and the way to end."""
 
 from __future__ import annotations
 
@@ -24,28 +24,29 @@ EXIT_BROKEN = 70
 """sysexits' EX_SOFTWARE: an invariant did not hold."""
 
 
-def die(reason: str) -> NoReturn:
+def die(reason: str, domain: str | None = None) -> NoReturn:
     """Ends the process as kill -9 would: nothing more is sent, acknowledged or committed. The reason is the last line
     it leaves, where a supervisor looks for it."""
-    log.critical("this worker ends, so that nothing is lost: %s", reason)
+    where = "" if domain is None else f"{domain}: "
+    log.critical("this worker ends, so that nothing is lost: %s%s", where, reason)
     leave(EXIT_BROKEN)
 
 
 @dataclass
 class Site:
-    """One worker's. The producer is made on first use, inside the worker's loop."""
+    """One domain's in one worker. The producer is made on first use, inside the worker's loop."""
 
     settings: WorkerSettings
     clock: Clock = now
     die: Callable[[str], NoReturn] = die
     codec: Codec = field(init=False)
     topics: list[str] = field(default_factory=list)
-    """Topics the attached streets read in runs."""
+    """Topics that the domain reads in runs."""
     flushes: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    """What each street does before its partitions are given away."""
-    farewells: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    """What is still sent when the worker ends as asked."""
+    """What is done before partitions are given away."""
     forgeries: Forgeries = field(default_factory=Forgeries)
+    """The process's: its domains share one."""
+    domain: str | None = None
     _producer: Producer | None = None
 
     def __post_init__(self) -> None:
@@ -57,7 +58,7 @@ class Site:
 
     def producer(self) -> Producer:
         if self._producer is None:
-            client = f"thalweg-{self.settings.name}"
+            client = "-".join(part for part in ("thalweg", self.settings.name, self.domain) if part)
             self._producer = Producer(self.settings.kafka, client, timeout=60, signatures=self.settings.signatures)
         return self._producer
 
@@ -68,7 +69,5 @@ class Site:
         await asyncio.gather(*(flush() for flush in self.flushes))
 
     async def close(self) -> None:
-        for farewell in self.farewells:
-            await farewell()
         if self._producer is not None:
             await self._producer.close()

@@ -13,6 +13,7 @@ from typing import Any, cast
 from faust.tables.table import Table
 from faust.types import TP, EventT
 
+from schemas.catalogue import changelog_of
 from topologies.framing import HEAD_BYTES, applied_of
 from topologies.trust import Trust
 
@@ -35,6 +36,10 @@ class SnapshotTable(Table[bytes, bytes]):
     applied offset of each key. With `trust` a record is taken that is believed."""
 
     trust: Trust | None = None
+
+    def _changelog_topic_name(self) -> str:
+        """The state's, whatever group reads its inputs."""
+        return changelog_of(self.name)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Whatever is another's by now leaves the memory, with all it weighs. Faust lets go of what it recovered alone;

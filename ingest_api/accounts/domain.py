@@ -20,7 +20,7 @@ from pipeline.kafka.group import GroupWatch
 from pipeline.kafka.view import Shelf
 from schemas.accounts.topics import COMMANDED, DELIVERIES, INVITATIONS, KEYS, MAIL, STREAMS, USERS, WEBHOOKS
 from schemas.accounts.webhooks import Delivery
-from schemas.catalogue import WORKERS_GROUP
+from schemas.catalogue import group_reading
 from schemas.codec import Codec
 
 router = APIRouter()
@@ -35,7 +35,7 @@ def open_accounts(shared: Shared) -> Opened:
     gate, clock, own = shared.gate, shared.clock, shared.settings
     assert isinstance(own, AccountsSettings), own
     orders = shared.commands(COMMANDED)
-    end = GroupWatch(shared.kafka, WORKERS_GROUP, [(STREAMS.name, 0)]).end
+    end = GroupWatch(shared.kafka, group_reading(COMMANDED), [(STREAMS.name, 0)]).end
     owners = Freshness(end, partial(shared.views.reached, STREAMS), clock)
     grants = StreamGrants(shared.views, orders, shared.births, owners.known, clock, shared.api.streams_each)
     context = assemble_accounts(

@@ -20,7 +20,7 @@ from pipeline.kafka.acls import PARTS, grants
 from pipeline.kafka.browse import committed, ends
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
-from schemas.catalogue import TOPICS, WORKERS_GROUP
+from schemas.catalogue import TOPICS, group_reading
 from schemas.registry import Registry, checked_in
 from schemas.topic import Topic
 
@@ -119,7 +119,7 @@ def measure(settings: KafkaSettings, topic: Topic, there: Topics, registry: Regi
         marks = ends(settings, topic.name)
         partitions, records = len(marks), sum(mark.high - mark.low for mark in marks.values())
         if topic.stateful:
-            done = committed(settings, WORKERS_GROUP, topic.name)
+            done = committed(settings, group_reading(topic), topic.name)
             lag = sum(max(0, mark.high - max(mark.low, done[number] or 0)) for number, mark in marks.items())
     return Row(
         name=topic.name,

@@ -42,7 +42,7 @@ def _port(flag: str, variable: str, of: str) -> typer.models.OptionInfo:
 def up(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     workers: Annotated[
-        int, typer.Option(envvar="THALWEG_WORKERS", help="Stream processors to run.", min=1, max=64)
+        int, typer.Option(envvar="THALWEG_WORKERS", help="Stream processors of each domain.", min=1, max=64)
     ] = StackSettings.workers,
     only: Annotated[
         str | None, typer.Option(help="Run these parts alone, commas between: broker,warehouse", show_default=False)

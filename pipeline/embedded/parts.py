@@ -15,6 +15,7 @@ from pipeline.embedded.secrets import Secrets
 from pipeline.embedded.settings import StackSettings
 from pipeline.errors import Misconfigured
 from pipeline.settings import Environment
+from schemas.catalogue import INPUTS
 
 LOOPBACK = "127.0.0.1"
 LOGIN_SCHEME = "sasl_plaintext://"
@@ -67,7 +68,7 @@ def declare(settings: StackSettings) -> list[Part]:
         Part("topics", _ours("pipeline.cli", "topics", "create"), tier=1, grace_s=0.5, after=["broker"], one_shot=True),
         Part("tables", _ours("pipeline.warehouse", "migrate"), tier=1, grace_s=0.5, after=["warehouse"], one_shot=True),
         _archive(),
-        *(_worker(ordinal) for ordinal in range(settings.workers)),
+        *_workers(settings),
         _courier(),
         _api(settings),
     ]
@@ -189,10 +190,17 @@ def _warehouse(settings: StackSettings) -> Part:
     )
 
 
-def _worker(ordinal: int) -> Part:
-    return Part(
-        f"worker-{ordinal}", _ours("topologies", "--ordinal", str(ordinal)), tier=2, grace_s=3.5, after=["topics"]
-    )
+def _workers(settings: StackSettings) -> list[Part]:
+    """The domains are dealt to as many processes as there are cores for the workers of each."""
+    processes = max(1, min(len(INPUTS), settings.cores // settings.workers))
+    shares = [tuple(INPUTS)[first::processes] for first in range(processes)]
+    each = [share for share in shares for _ in range(settings.workers)]
+    return [_worker(ordinal, share) for ordinal, share in enumerate(each)]
+
+
+def _worker(ordinal: int, domains: Sequence[str]) -> Part:
+    command = _ours("topologies", "--ordinal", str(ordinal), "--domains", ",".join(domains))
+    return Part(f"worker-{ordinal}", command, tier=2, grace_s=3.5, after=["topics"])
 
 
 def _api(settings: StackSettings) -> Part:

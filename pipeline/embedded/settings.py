@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -13,6 +19,9 @@ class StackSettings:
 
     data_dir: Path = Path(".thalweg")
     workers: int = 1
+    """Of each domain."""
+    cores: int = field(default_factory=_cores)
+    """Domains run in processes of their own while there are cores for them, else some share one."""
     kafka_port: int = 9092
     kafka_controller_port: int = 9093
     kafka_heap_mib: int = 512

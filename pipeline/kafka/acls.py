@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from schemas.catalogue import READ_BY, STATEFUL, TOPICS, WORKERS_GROUP, changelog
+from schemas.catalogue import INPUTS, READ_BY, STATEFUL, TOPICS, WORKERS_GROUP, changelog, group_of
 from schemas.topic import Writer
 
 _OURS = "thalweg-"
@@ -37,11 +37,11 @@ _WRITERS = {
     "archive": Writer(0),
     "operator": Writer.ANYONE | Writer.OPERATORS,
 }
-_GROUPS: Mapping[str, str] = {
-    "worker": WORKERS_GROUP,
-    "courier": f"{_OURS}courier",
-    "archive": f"{_OURS}archive",
-    "operator": _OURS,
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "worker": (*map(group_of, INPUTS), WORKERS_GROUP),
+    "courier": (f"{_OURS}courier", f"{_OURS}mail"),
+    "archive": (f"{_OURS}archive",),
+    "operator": (_OURS,),
 }
 PARTS = tuple(_WRITERS)
 
@@ -59,10 +59,7 @@ def grants(part: str) -> Iterator[Grant]:
         seen = {*written, *read}
         yield from (Grant(part, "topic", topic.name, "Describe") for topic in TOPICS if topic.name not in seen)
         yield Grant(part, "group", _OURS, "Describe", prefixed=True)
-    if part in _GROUPS:
-        yield Grant(part, "group", _GROUPS[part], "Read", prefixed=True)
-    if part == "courier":
-        yield Grant(part, "group", f"{_OURS}mail", "Read", prefixed=True)
+    yield from (Grant(part, "group", group, "Read", prefixed=True) for group in _GROUPS.get(part, ()))
     if part == "operator":  # `thalweg topics create`
         yield Grant(part, "cluster", "kafka-cluster", "Create")
         yield from (Grant(part, "topic", changelog(topic), "Describe") for topic in STATEFUL)

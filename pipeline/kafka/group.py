@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.errors import LogUnavailable
 from pipeline.kafka.connection import reading
@@ -96,6 +96,41 @@ class GroupWatch:
         and end for the protocol (ListOffsets), as they are for the client."""
         asked = [TopicPartition(*place, bound) for place in self._places]
         return _offsets(self._consumer.offsets_for_times(asked, timeout=self._patience))
+
+
+def inherit(
+    settings: KafkaSettings, group: str, predecessor: str, places: Sequence[Place], patience: float = 10
+) -> int:
+    """A group that has committed nothing of `places` goes on where `predecessor` was: its offsets are committed for it,
+    by a client that is no member. Kafka takes them only while the group has no members, so that none of its own
+    offsets is ever set back. Blocking. The number of partitions that were inherited; raises LogUnavailable."""
+    asked = [TopicPartition(*place) for place in places]
+    if not asked:
+        return 0
+    ours = Consumer(reading(settings, group), logger=log)
+    theirs = Consumer(reading(settings, predecessor), logger=log)
+    try:
+        if _reached(ours, asked, patience):
+            return 0
+        reached = _reached(theirs, asked, patience)
+        if reached:
+            ours.commit(offsets=reached, asynchronous=False)
+        return len(reached)
+    except KafkaException as error:
+        if error.args[0].code() in _HAS_MEMBERS:
+            return 0  # another worker was here first, and has inherited
+        raise LogUnavailable(f"the offsets of group {group} are not to be had: {error.args[0].str()}") from error
+    finally:
+        ours.close()
+        theirs.close()
+
+
+_HAS_MEMBERS = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS)
+
+
+def _reached(consumer: Consumer, asked: list[TopicPartition], patience: float) -> list[TopicPartition]:
+    committed = _offsets(consumer.committed(asked, timeout=patience))
+    return [TopicPartition(*place, offset) for place, offset in committed.items() if offset >= 0]
 
 
 def _offsets(answered: Iterable[TopicPartition]) -> dict[Place, int]:

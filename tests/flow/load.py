@@ -12,10 +12,11 @@ from pipeline.kafka.browse import committed, ends
 from pipeline.kafka.producer import Producer
 from pipeline.settings import KafkaSettings
 from schemas.accounts.topics import COMMANDED
-from schemas.catalogue import WORKERS_GROUP
+from schemas.catalogue import group_reading
 from schemas.clustering.points import PointsObserved
 from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
+from schemas.topic import Topic
 
 STREAMS = 6
 
@@ -40,12 +41,12 @@ async def load(kafka: KafkaSettings, prefix: str, seed: int, batches: int, *, fi
 
 
 def lag(kafka: KafkaSettings) -> int:
-    """Points and commands the workers' group has not committed."""
-    return sum(_lag(kafka, topic.name) for topic in (OBSERVED, COMMANDED))
+    """Points and commands that the workers' groups have not committed."""
+    return sum(_lag(kafka, topic) for topic in (OBSERVED, COMMANDED))
 
 
-def _lag(kafka: KafkaSettings, topic: str) -> int:
-    done, there = committed(kafka, WORKERS_GROUP, topic), ends(kafka, topic)
+def _lag(kafka: KafkaSettings, topic: Topic) -> int:
+    done, there = committed(kafka, group_reading(topic), topic.name), ends(kafka, topic.name)
     return sum(mark.high - max(done[partition] or 0, mark.low) for partition, mark in there.items())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import faust
@@ -16,9 +15,9 @@ from pipeline.step import Input
 from schemas.clustering.points import OutliersDetected
 from schemas.state import State
 from tests.topologies.relay import SEEN, Relay
-from topologies import __main__ as entry
-from topologies.app import create_app
+from topologies.__main__ import main
 from topologies.attach import attach_processor
+from topologies.domain import Domain
 from topologies.site import Site
 
 COUNTED = replace(SEEN, name="relay.counted.v1")
@@ -75,5 +74,4 @@ def attach(app: faust.App, site: Site) -> None:
 
 
 if __name__ == "__main__":
-    entry.create_app = partial(create_app, streets=(attach,))  # type: ignore[attr-defined]
-    entry.main()
+    main([Domain("relay", attach)])

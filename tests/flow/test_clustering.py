@@ -571,6 +571,7 @@ async def test_health_is_probed(stack: Stack, http: httpx.AsyncClient) -> None:
         "log": "healthy",
         "database": "healthy",
         "algorithm": "healthy",
+        "accounts": "healthy",
         "redis": "not_used",
     }
     assert math.isfinite(body["uptime_seconds"])

@@ -20,7 +20,7 @@ from pipeline.heartbeat import STALE_SECONDS
 from pipeline.kafka.browse import committed, stretch
 from pipeline.kafka.provision import provision
 from pipeline.settings import KafkaSettings
-from schemas.catalogue import WORKERS_GROUP
+from schemas.catalogue import group_reading
 from schemas.clustering.points import PointsObserved
 from schemas.clustering.topics import OBSERVED
 from schemas.codec import Codec
@@ -274,7 +274,7 @@ async def test_a_worker_whose_state_is_behind_its_commit_ends_and_says_why(tmp_p
             await asyncio.to_thread(await_commits, kafka)
             assert child.stop() == 0
             await load(kafka, prefix, seed=8, batches=60, pace=60, first=1000)
-            reached = committed(kafka, WORKERS_GROUP, OBSERVED.name)
+            reached = committed(kafka, group_reading(OBSERVED), OBSERVED.name)
             commit(kafka, {partition: (offset or 0) + 1 for partition, offset in reached.items()})
             child.launch()
             assert await asyncio.to_thread(child.process.wait, 60) == EXIT_BROKEN
@@ -287,7 +287,8 @@ async def test_a_worker_whose_state_is_behind_its_commit_ends_and_says_why(tmp_p
 
 def commit(kafka: KafkaSettings, offsets: dict[int, int]) -> None:
     """As an operator's reset would; the group must have no members."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": WORKERS_GROUP, "enable.auto.commit": False})
+    told = {"bootstrap.servers": kafka.bootstrap, "group.id": group_reading(OBSERVED), "enable.auto.commit": False}
+    consumer = Consumer(told)
     places = [TopicPartition(OBSERVED.name, partition, offset) for partition, offset in offsets.items()]
     consumer.commit(offsets=places, asynchronous=False)
     consumer.close()

@@ -23,11 +23,11 @@ OWN = {
         "ingest_api/accounts/",
         "ingest_api/audit/",
     ),
-    "operations": ("schemas/operations/", "topologies/operations.py", "ingest_api/operations/"),
+    "operations": ("schemas/operations/", "topologies/vitals.py", "ingest_api/operations/"),
 }
 """What goes with the street."""
 
-JOINTS = ("schemas/domains.py", "topologies/app.py", "ingest_api/domains.py")
+JOINTS = ("schemas/domains.py", "ingest_api/domains.py")
 """Where every street is named, in a line or two."""
 
 ALSO = {

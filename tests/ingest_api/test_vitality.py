@@ -13,6 +13,7 @@ from pipeline.errors import LogUnavailable
 from pipeline.kafka.group import GroupWatch, Standing
 from pipeline.settings import KafkaSettings
 from schemas.accounts.topics import COMMANDED
+from schemas.catalogue import INPUTS, STATEFUL
 from schemas.clustering.topics import OBSERVED
 from schemas.operations.vitals import VitalsReported
 
@@ -157,8 +158,11 @@ def test_a_host_whose_clock_is_wrong_is_heard_all_the_same() -> None:
 
 
 def test_every_partition_that_has_a_state_is_looked_at() -> None:
-    watched = places(KafkaSettings("127.0.0.1:1", partitions=4))
-    assert watched == [*((OBSERVED.name, number) for number in range(4)), (COMMANDED.name, 0)]
+    settings = KafkaSettings("127.0.0.1:1", partitions=4)
+    assert places(settings, "clustering") == [(OBSERVED.name, number) for number in range(4)]
+    assert places(settings, "accounts") == [(COMMANDED.name, 0)]
+    watched = {topic for domain in INPUTS for topic, _ in places(settings, domain)}
+    assert watched == {topic.name for topic in STATEFUL}
 
 
 async def test_a_broker_that_is_not_there_is_named() -> None:

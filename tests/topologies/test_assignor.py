@@ -13,6 +13,7 @@ from schemas.catalogue import changelog
 from schemas.clustering.topics import OBSERVED
 from topologies.app import create_app
 from topologies.assignor import Assignor
+from topologies.domains import load
 from topologies.settings import WorkerSettings
 
 TOPICS = {OBSERVED.name, changelog(OBSERVED)}
@@ -31,7 +32,7 @@ def cluster(**partitions: int) -> Any:
 
 @pytest.fixture
 def assignor(tmp_path: Path) -> Assignor:
-    made = create_app(WorkerSettings(data_dir=tmp_path)).assignor
+    made = create_app(WorkerSettings(data_dir=tmp_path), load("clustering")).assignor
     assert isinstance(made, Assignor)
     return made
 

@@ -15,6 +15,7 @@ from faust.types import TP
 from mode import Service
 
 from topologies.app import create_app
+from topologies.domains import load
 from topologies.runs import Run, RunConsumer
 from topologies.settings import WorkerSettings
 from topologies.spans import Span
@@ -89,7 +90,7 @@ class Scripted(RunConsumer):
 
 @pytest.fixture
 async def consumer(tmp_path: Path) -> Scripted:
-    app = create_app(WorkerSettings(data_dir=tmp_path))
+    app = create_app(WorkerSettings(data_dir=tmp_path), load("clustering"))
     app.consumer_generation_id = 1
     app.flow_control.resume()
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from schemas.catalogue import state_of
 from schemas.clustering.topics import OBSERVED
 from topologies.app import create_app
+from topologies.domains import load
 from topologies.framing import key_of, pack, unpack
 from topologies.settings import WorkerSettings
 from topologies.snapshots import SnapshotTable
@@ -42,7 +43,7 @@ class Event:
 
 @pytest.fixture
 async def recovered(tmp_path: Path) -> SnapshotTable:
-    app = create_app(WorkerSettings(data_dir=tmp_path))
+    app = create_app(WorkerSettings(data_dir=tmp_path), load("clustering"))
     return cast(SnapshotTable, app.tables[state_of(OBSERVED)])
 
 

@@ -23,6 +23,7 @@ from tests.topologies.tally import CODEC, Ended, Record
 from tests.topologies.test_decide import Desk, ordered, signed, users
 from tests.topologies.test_snapshots import Event
 from topologies.app import create_app
+from topologies.domains import load
 from topologies.engine import FaustEngine
 from topologies.framing import key_of, pack
 from topologies.settings import WorkerSettings
@@ -64,7 +65,7 @@ class Workers:
         """One that has recovered what the changelog has, and signs as told from now on."""
         self.log.signatures = signatures
         site = Site(WorkerSettings(data_dir=self._folder, signatures=signatures))
-        app = create_app(site.settings, site)
+        app = create_app(site.settings, load("accounts"), site)
         table = cast(Any, app.tables[state_of(COMMANDED)])
         app.consumer_generation_id = 1
         table.apply_changelog_batch([Event(*self.changelog())])

@@ -12,7 +12,7 @@ from pipeline.embedded.secrets import Secrets
 from pipeline.embedded.settings import StackSettings
 from pipeline.errors import Misconfigured
 
-SETTINGS = StackSettings(data_dir=Path("data"), workers=3)
+SETTINGS = StackSettings(data_dir=Path("data"), workers=3, cores=2)
 
 
 def _by_name(settings: StackSettings) -> dict[str, Part]:
@@ -32,6 +32,25 @@ def test_a_run_has_every_part() -> None:
         "courier",
         "api",
     ]
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "shares"),
+    [
+        (1, 1, ["clustering,accounts"]),
+        (1, 2, ["clustering", "accounts"]),
+        (1, 64, ["clustering", "accounts"]),
+        (2, 2, ["clustering,accounts"] * 2),
+        (2, 4, ["clustering"] * 2 + ["accounts"] * 2),
+    ],
+)
+def test_domains_have_processes_of_their_own_as_far_as_there_are_cores(
+    workers: int, cores: int, shares: list[str]
+) -> None:
+    named = _by_name(StackSettings(workers=workers, cores=cores))
+    found = [part.command[-1] for part in named.values() if part.name.startswith("worker-")]
+    assert found == shares
+    assert [name for name in named if name.startswith("worker-")] == [f"worker-{n}" for n in range(len(shares))]
 
 
 def test_what_a_part_waits_for_is_of_a_lower_tier_so_that_it_stops_later() -> None:

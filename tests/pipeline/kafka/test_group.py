@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Callable
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from pipeline.errors import LogUnavailable
-from pipeline.kafka.group import GroupWatch, Standing
+from pipeline.kafka.group import GroupWatch, Standing, inherit
 from pipeline.kafka.member import Member, Place
 from pipeline.settings import KafkaSettings
 from tests.house.house import imported, modules, tree
@@ -126,3 +127,44 @@ def _reading_until(member: Member, condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         member.read(0.1, 100)
+
+
+def test_a_new_group_goes_on_where_its_predecessor_was(kafka: KafkaSettings, topics: Topics, topic: str) -> None:
+    old, new = (f"g{uuid.uuid4().hex[:8]}" for _ in range(2))
+    topics.write(topic, [b"x"] * 5)
+    _commit(kafka, old, {(topic, 0): 4, (topic, 2): 0})
+    assert inherit(kafka, new, old, places(topic)) == 2
+    assert _standing(GroupWatch(kafka, new, places(topic), patience=10)).committed == {(topic, 0): 4, (topic, 2): 0}
+
+
+def test_a_group_that_has_committed_is_never_set_back(kafka: KafkaSettings, topics: Topics, topic: str) -> None:
+    old, new = (f"g{uuid.uuid4().hex[:8]}" for _ in range(2))
+    topics.write(topic, [b"x"] * 5)
+    _commit(kafka, old, {(topic, 0): 2, (topic, 1): 0})
+    _commit(kafka, new, {(topic, 0): 3})
+    assert inherit(kafka, new, old, places(topic)) == 0
+    assert _standing(GroupWatch(kafka, new, places(topic), patience=10)).committed == {(topic, 0): 3}
+
+
+def test_a_group_that_has_members_inherits_nothing(kafka: KafkaSettings, topics: Topics, topic: str) -> None:
+    old, new = (f"g{uuid.uuid4().hex[:8]}" for _ in range(2))
+    topics.write(topic, [b"x"] * 5)
+    _commit(kafka, old, {(topic, 0): 2})
+    held: list[Place] = []
+    member = Member(kafka, new, [topic], assigned=held.extend, revoked=lambda places: None)
+    try:
+        _reading_until(member, lambda: len(held) == 3)
+        assert inherit(kafka, new, old, places(topic)) == 0
+    finally:
+        member.close()
+    assert _standing(GroupWatch(kafka, new, places(topic), patience=10)).committed == {}
+
+
+def test_without_a_predecessor_a_group_begins_at_the_beginning(kafka: KafkaSettings, topic: str) -> None:
+    assert inherit(kafka, f"g{uuid.uuid4().hex[:8]}", f"g{uuid.uuid4().hex[:8]}", places(topic)) == 0
+
+
+def _commit(kafka: KafkaSettings, group: str, offsets: dict[Place, int]) -> None:
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": group, "enable.auto.commit": False})
+    consumer.commit(offsets=[TopicPartition(*place, offset) for place, offset in offsets.items()], asynchronous=False)
+    consumer.close()

@@ -1,4 +1,4 @@
-"""The operations domain in a worker: it reports that it is alive, and which partitions it holds.
+"""A worker reports that it is alive, and which partitions it holds (the operations domain's topic).
 
 Kafka's own word on the members of a group comes late: a member with static membership that was killed stays one until
 its session ends.
@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import faust
 
@@ -27,9 +27,10 @@ log = logging.getLogger(__name__)
 class Vitals:
     """Reports every `REPORT_SECONDS`, and within `LOOK_SECONDS` what has changed."""
 
-    def __init__(self, app: faust.App, site: Site) -> None:
-        self._app, self._site = app, site
-        self._host, self._started_at = socket.gethostname(), site.clock()
+    def __init__(self, apps: Sequence[faust.App], sites: Sequence[Site]) -> None:
+        """`sites`: of the apps, in their order. The first one's producer sends the reports."""
+        self._apps, self._sites, self._site = apps, sites, sites[0]
+        self._host, self._started_at = socket.gethostname(), self._site.clock()
         self._told: VitalsReported | None = None
         self._ending = False
 
@@ -45,9 +46,12 @@ class Vitals:
         self._send(self._vitals(False, {}))
 
     def report(self) -> None:
-        """Sends what there is to say, if anything is due."""
-        ready, told = is_ready(self._app), self._told
-        vitals = self._vitals(ready, held(self._app, self._site) if ready else {})
+        """Sends what there is to say, if anything is due. Of a domain whose partitions move or whose states are
+        recovered, nothing is held."""
+        ready, told = [is_ready(app) for app in self._apps], self._told
+        working = [pair for pair, yes in zip(zip(self._apps, self._sites, strict=True), ready, strict=True) if yes]
+        assigned = {topic: numbers for app, site in working for topic, numbers in held(app, site).items()}
+        vitals = self._vitals(any(ready), assigned)
         news = told is None or _news_of(vitals) != _news_of(told)
         if told is None or news or vitals.reported_at - told.reported_at >= REPORT_SECONDS * 1_000_000:
             self._send(vitals)
@@ -72,24 +76,9 @@ def _news_of(vitals: VitalsReported) -> tuple[object, ...]:
 
 
 def held(app: faust.App, site: Site) -> dict[str, list[int]]:
-    """Partitions of the topics that the attached domains read, as they are assigned now."""
+    """Partitions of the topics that the domain reads, as they are assigned now."""
     assigned: dict[str, list[int]] = {topic: [] for topic in site.topics}
     for place in app.consumer.assignment():
         if place.topic in assigned:
             assigned[place.topic].append(place.partition)
     return {topic: sorted(partitions) for topic, partitions in assigned.items() if partitions}
-
-
-def attach(app: faust.App, site: Site) -> None:
-    vitals: list[Vitals] = []
-
-    async def report() -> None:
-        vitals.append(Vitals(app, site))
-        await vitals[0].run()
-
-    async def end() -> None:
-        for each in vitals:
-            await each.end()
-
-    app.task(report)
-    site.farewells.append(end)
