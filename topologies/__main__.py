@@ -35,7 +35,6 @@ def main(domains: Sequence[Domain] = ()) -> None:
     try:
         heartbeat = Heartbeat.from_environment(os.environ, "worker")
         settings = _prepare(arguments.ordinal, arguments.domains)
-        announce.progress("loading the learner; the first time it is compiled, which takes a minute")
         domains = domains or [load(name) for name in settings.domains]
         apps = create_apps(settings, domains)
         await_broker(settings.kafka)
@@ -46,8 +45,7 @@ def main(domains: Sequence[Domain] = ()) -> None:
 
     def ready() -> None:
         heap.settle()
-        names = ",".join(domain.name for domain in domains)
-        announce.ready(settings.name, f"kafka://{settings.kafka.bootstrap}#{names}")
+        announce.ready(settings.name, ",".join(domain.name for domain in domains))
 
     try:
         Worker(apps, heartbeat.beat, ready).execute_from_commandline()

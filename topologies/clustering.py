@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faust
 
+from pipeline import announce
 from pipeline.clustering.adaptive.engine import warm
 from pipeline.clustering.cluster import Cluster
 from pipeline.clustering.state import StreamState
@@ -19,6 +20,7 @@ from topologies.site import Site
 
 def attach(app: faust.App, site: Site) -> None:
     """Loads the learner's compiled kernel first, a second's work: later it would hold up heartbeats and a batch."""
+    announce.progress("loading the learner; the first time it is compiled, which takes a minute")
     warm()
 
     def work(engine: Engine) -> Apply[PointsObserved, StreamState]:

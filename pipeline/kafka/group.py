@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,37 +100,50 @@ class GroupWatch:
 
 
 def inherit(
-    settings: KafkaSettings, group: str, predecessor: str, places: Sequence[Place], patience: float = 10
+    settings: KafkaSettings, group: str, predecessor: str, places: Sequence[Place], patience: float = 60
 ) -> int:
     """A group that has committed nothing of `places` goes on where `predecessor` was: its offsets are committed for it,
     by a client that is no member. Kafka takes them only while the group has no members, so that none of its own
     offsets is ever set back. Blocking. The number of partitions that were inherited; raises LogUnavailable."""
-    asked = [TopicPartition(*place) for place in places]
-    if not asked:
-        return 0
-    ours = Consumer(reading(settings, group), logger=log)
-    theirs = Consumer(reading(settings, predecessor), logger=log)
+    ours, theirs = (Consumer(reading(settings, name), logger=log) for name in (group, predecessor))
+    asked, deadline = [TopicPartition(*place) for place in places], time.monotonic() + patience
     try:
-        if _reached(ours, asked, patience):
-            return 0
-        reached = _reached(theirs, asked, patience)
-        if reached:
-            ours.commit(offsets=reached, asynchronous=False)
-        return len(reached)
-    except KafkaException as error:
-        if error.args[0].code() in _HAS_MEMBERS:
-            return 0  # another worker was here first, and has inherited
-        raise LogUnavailable(f"the offsets of group {group} are not to be had: {error.args[0].str()}") from error
+        while asked:
+            try:
+                return _inherit(ours, theirs, asked)
+            except KafkaException as error:
+                if error.args[0].code() in _HAS_MEMBERS:
+                    return 0  # another worker was here first, and has inherited
+                # A broker that has just started is asked again: it does not know yet which groups it coordinates.
+                if error.args[0].code() in _REFUSED or time.monotonic() > deadline:
+                    why = error.args[0].str()
+                    raise LogUnavailable(f"the offsets of group {group} are not to be had: {why}") from error
+                time.sleep(RETRY_SECONDS)
+        return 0
     finally:
         ours.close()
         theirs.close()
 
 
+RETRY_SECONDS = 0.2
 _HAS_MEMBERS = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS)
+_REFUSED = (KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED)
 
 
-def _reached(consumer: Consumer, asked: list[TopicPartition], patience: float) -> list[TopicPartition]:
-    committed = _offsets(consumer.committed(asked, timeout=patience))
+def _inherit(ours: Consumer, theirs: Consumer, asked: list[TopicPartition]) -> int:
+    """Raises KafkaException."""
+    if _reached(ours, asked):
+        return 0
+    reached = _reached(theirs, asked)
+    if reached:
+        for each in ours.commit(offsets=reached, asynchronous=False) or ():
+            if each.error is not None:
+                raise KafkaException(each.error)
+    return len(reached)
+
+
+def _reached(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
+    committed = _offsets(consumer.committed(asked, timeout=10))
     return [TopicPartition(*place, offset) for place, offset in committed.items() if offset >= 0]
 
 
