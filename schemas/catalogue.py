@@ -44,9 +44,7 @@ STATEFUL = tuple(topic for topic in TOPICS if topic.stateful)
 WATCHED = tuple(topic for topic in TOPICS if topic.watched)
 
 INPUTS: Mapping[str, tuple[Topic, ...]] = {
-    domain.name: inputs
-    for domain in DOMAINS
-    if (inputs := tuple(topic for topic in domain.topics if topic.stateful))
+    domain.name: inputs for domain in DOMAINS if (inputs := tuple(topic for topic in domain.topics if topic.stateful))
 }
 """By domain, the topics that its workers read into a state. The domain with the most work comes first."""
 
