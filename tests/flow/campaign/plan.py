@@ -43,11 +43,13 @@ class Blow:
 @dataclass(frozen=True, slots=True)
 class Event:
     """`after` seconds from the event before it. Blows of one event fall at once; with `patient` they wait, though not
-    for ever, until all of their victims are at work, else they fall on whatever is there."""
+    for ever, until all of their victims are at work and have been for `rest` seconds, else they fall on whatever is
+    there."""
 
     after: float
     patient: bool
     blows: Sequence[Blow]
+    rest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ class Campaign:
                 if event.patient:
                     with suppress(TimeoutError):
                         await system.ready(*names, seconds=PATIENCE_SECONDS)
+                        await asyncio.sleep(event.rest)
                 for blow in event.blows:
                     self.tell(f"{blow.kind} {blow.name}")
                     falling.create_task(system.strike(blow))
