@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ingest_api.alarms import Alarms
 from ingest_api.probes import Health, Probe, Probes
 from pipeline.clock import Clock
-from pipeline.kafka.group import GroupWatch, Standing
+from pipeline.kafka.group import GroupWatch, Standing, places_of
 from pipeline.kafka.member import Place
 from pipeline.kafka.view import Shelf
 from pipeline.settings import KafkaSettings
@@ -110,8 +110,7 @@ class WorkersPart:
 
 def places(settings: KafkaSettings, domain: str) -> list[Place]:
     """The partitions that the domain's workers keep a state of."""
-    topics = INPUTS[domain]
-    return [(topic.name, number) for topic in topics for number in range(topic.partitions or settings.partitions)]
+    return places_of(settings, INPUTS[domain])
 
 
 def workers_of(settings: KafkaSettings, shelf: Shelf[VitalsReported], clock: Clock) -> Mapping[str, Workers]:

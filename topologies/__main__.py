@@ -12,7 +12,7 @@ from pipeline import announce, heap, lifeline
 from pipeline.errors import Failure, Misconfigured
 from pipeline.heartbeat import Heartbeat
 from pipeline.kafka.arrival import await_broker
-from pipeline.kafka.group import inherit
+from pipeline.kafka.group import inherit, places_of
 from pipeline.refusal import status_of
 from pipeline.settings import KafkaSettings
 from schemas.catalogue import INPUTS, WORKERS_GROUP, group_of
@@ -72,8 +72,7 @@ def _arguments() -> argparse.Namespace:
 def _inherit(kafka: KafkaSettings, domains: Sequence[Domain]) -> None:
     """The groups go on where the one group of all domains was. Raises LogUnavailable."""
     for domain in domains:
-        inputs, group = INPUTS.get(domain.name, ()), group_of(domain.name)
-        places = [(topic.name, number) for topic in inputs for number in range(topic.partitions or kafka.partitions)]
+        group, places = group_of(domain.name), places_of(kafka, INPUTS.get(domain.name, ()))
         if count := inherit(kafka, group, WORKERS_GROUP, places):
             log.info("the group %s goes on where %s was, on %d partitions", group, WORKERS_GROUP, count)
 

@@ -48,10 +48,10 @@ class Vitals:
     def report(self) -> None:
         """Sends what there is to say, if anything is due. Of a domain whose partitions move or whose states are
         recovered, nothing is held."""
-        ready, told = [is_ready(app) for app in self._apps], self._told
-        working = [pair for pair, yes in zip(zip(self._apps, self._sites, strict=True), ready, strict=True) if yes]
+        told = self._told
+        working = [(app, site) for app, site in zip(self._apps, self._sites, strict=True) if is_ready(app)]
         assigned = {topic: numbers for app, site in working for topic, numbers in held(app, site).items()}
-        vitals = self._vitals(any(ready), assigned)
+        vitals = self._vitals(bool(working), assigned)
         news = told is None or _news_of(vitals) != _news_of(told)
         if told is None or news or vitals.reported_at - told.reported_at >= REPORT_SECONDS * 1_000_000:
             self._send(vitals)

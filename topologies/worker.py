@@ -12,6 +12,7 @@ import faust
 from faust.types import ServiceT
 
 from pipeline.forgeries import Forgeries
+from pipeline.heartbeat import EVERY_SECONDS
 from topologies.app import create_app
 from topologies.domain import Domain
 from topologies.readiness import is_ready
@@ -21,7 +22,6 @@ from topologies.vitals import Vitals
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.02
-BEAT_SECONDS = 1.0
 
 
 class Apps(faust.Service):
@@ -63,7 +63,7 @@ class Worker(faust.Worker):
     async def _beats(self) -> None:
         while not self.should_stop:
             self._beat(all(map(is_ready, self._apps.apps)))
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(EVERY_SECONDS)
 
     async def _until_ready(self) -> None:
         while not all(map(is_ready, self._apps.apps)):  # noqa: ASYNC110  (Faust tells of none of these by an event)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -23,6 +24,7 @@ from pipeline.kafka.connection import reading
 from pipeline.kafka.member import Place
 from pipeline.kafka.tail import BEGINNING, END
 from pipeline.settings import KafkaSettings
+from schemas.topic import Topic
 
 A = TypeVar("A")
 log = logging.getLogger(__name__)
@@ -87,10 +89,8 @@ class GroupWatch:
             self._asking.release()
 
     def _standing(self) -> Standing:
-        asked = [TopicPartition(*place) for place in self._places]
-        committed = self._consumer.committed(asked, timeout=self._patience)
-        begins, ends = self._offsets(BEGINNING), self._offsets(END)
-        return Standing({place: offset for place, offset in _offsets(committed).items() if offset >= 0}, begins, ends)
+        committed = _committed(self._consumer, self._places, self._patience)
+        return Standing(committed, self._offsets(BEGINNING), self._offsets(END))
 
     def _offsets(self, bound: int) -> Mapping[Place, int]:
         """One request a broker, where `get_watermark_offsets` takes one a partition: -2 and -1 are the log's beginning
@@ -99,30 +99,30 @@ class GroupWatch:
         return _offsets(self._consumer.offsets_for_times(asked, timeout=self._patience))
 
 
+def places_of(settings: KafkaSettings, topics: Iterable[Topic]) -> list[Place]:
+    """The partitions of topics."""
+    return [(topic.name, number) for topic in topics for number in range(topic.partitions or settings.partitions)]
+
+
 def inherit(
     settings: KafkaSettings, group: str, predecessor: str, places: Sequence[Place], patience: float = 60
 ) -> int:
     """A group that has committed nothing of `places` goes on where `predecessor` was: its offsets are committed for it,
     by a client that is no member. Kafka takes them only while the group has no members, so that none of its own
     offsets is ever set back. Blocking. The number of partitions that were inherited; raises LogUnavailable."""
-    ours, theirs = (Consumer(reading(settings, name), logger=log) for name in (group, predecessor))
-    asked, deadline = [TopicPartition(*place) for place in places], time.monotonic() + patience
-    try:
-        while asked:
-            try:
-                return _inherit(ours, theirs, asked)
-            except KafkaException as error:
-                if error.args[0].code() in _HAS_MEMBERS:
-                    return 0  # another worker was here first, and has inherited
-                # A broker that has just started is asked again: it does not know yet which groups it coordinates.
-                if error.args[0].code() in _REFUSED or time.monotonic() > deadline:
-                    why = error.args[0].str()
-                    raise LogUnavailable(f"the offsets of group {group} are not to be had: {why}") from error
-                time.sleep(RETRY_SECONDS)
-        return 0
-    finally:
-        ours.close()
-        theirs.close()
+    deadline = time.monotonic() + patience
+    while places:
+        try:
+            return _inherit(settings, group, predecessor, places)
+        except KafkaException as error:
+            if error.args[0].code() in _HAS_MEMBERS:
+                return 0  # another worker was here first, and has inherited
+            # A broker that has just started is asked again: it does not know yet which groups it coordinates.
+            if error.args[0].code() in _REFUSED or time.monotonic() > deadline:
+                why = error.args[0].str()
+                raise LogUnavailable(f"the offsets of group {group} are not to be had: {why}") from error
+            time.sleep(RETRY_SECONDS)
+    return 0
 
 
 RETRY_SECONDS = 0.2
@@ -130,21 +130,32 @@ _HAS_MEMBERS = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, Kaf
 _REFUSED = (KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED)
 
 
-def _inherit(ours: Consumer, theirs: Consumer, asked: list[TopicPartition]) -> int:
+def _inherit(settings: KafkaSettings, group: str, predecessor: str, places: Sequence[Place]) -> int:
     """Raises KafkaException."""
-    if _reached(ours, asked):
-        return 0
-    reached = _reached(theirs, asked)
-    if reached:
-        for each in ours.commit(offsets=reached, asynchronous=False) or ():
-            if each.error is not None:
-                raise KafkaException(each.error)
-    return len(reached)
+    with _outsider(settings, group) as ours:
+        if _committed(ours, places, 10):
+            return 0
+        with _outsider(settings, predecessor) as theirs:
+            reached = [TopicPartition(*place, offset) for place, offset in _committed(theirs, places, 10).items()]
+        if reached:
+            _offsets(ours.commit(offsets=reached, asynchronous=False))
+        return len(reached)
 
 
-def _reached(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
-    committed = _offsets(consumer.committed(asked, timeout=10))
-    return [TopicPartition(*place, offset) for place, offset in committed.items() if offset >= 0]
+@contextmanager
+def _outsider(settings: KafkaSettings, group: str) -> Iterator[Consumer]:
+    """A client that speaks of the group's offsets and is no member."""
+    consumer = Consumer(reading(settings, group), logger=log)
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def _committed(consumer: Consumer, places: Iterable[Place], patience: float) -> dict[Place, int]:
+    """Of the partitions of which the group has committed something. Raises KafkaException."""
+    answered = consumer.committed([TopicPartition(*place) for place in places], timeout=patience)
+    return {place: offset for place, offset in _offsets(answered).items() if offset >= 0}
 
 
 def _offsets(answered: Iterable[TopicPartition]) -> dict[Place, int]:
